@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace rr {
+
+// Exit codes: 0 done, 1 the world failed (one sentence on stderr), 2 the command line was wrong.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+// Each adds one subcommand. Its options live in the callback; its exit code goes to `exit_code`,
+// which must outlive `app`.
+void add_rerank_command(CLI::App& app, int& exit_code);
+void add_show_command(CLI::App& app, int& exit_code);
+void add_evaluate_command(CLI::App& app, int& exit_code);
+void add_model_command(CLI::App& app, int& exit_code);
+
+}  // namespace rr

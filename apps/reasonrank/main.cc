@@ -1,0 +1,27 @@
+#include <csignal>
+
+#include "apps/reasonrank/commands.h"
+
+int main(int argc, char** argv) {
+  // Ctrl-C and a closed pipe end the program at once and in silence: outputs appear whole or not at
+  // all (base/atomic_file.h), so there is nothing to tidy up.
+  std::signal(SIGPIPE, SIG_DFL);
+
+  CLI::App app("Ranks passages by reasoning about them.", "reasonrank");
+  app.set_version_flag("--version", std::string("reasonrank ") + RR_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+
+  int exit_code = rr::kExitOk;
+  rr::add_rerank_command(app, exit_code);
+  rr::add_show_command(app, exit_code);
+  rr::add_evaluate_command(app, exit_code);
+  rr::add_model_command(app, exit_code);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? rr::kExitOk : rr::kExitUsage;
+  }
+  return exit_code;
+}

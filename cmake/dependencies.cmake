@@ -1,0 +1,26 @@
+# Everything comes from Debian's packages (scripts/packages); nothing is downloaded at configure time.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+
+# dnnl's own CMake package asks for OpenCL's development files, which a CPU build does not need.
+find_library(RR_DNNL_LIBRARY dnnl REQUIRED)
+find_path(RR_DNNL_INCLUDE oneapi/dnnl/dnnl.hpp REQUIRED)
+add_library(rr_dnnl INTERFACE)
+target_include_directories(rr_dnnl SYSTEM INTERFACE ${RR_DNNL_INCLUDE})
+target_link_libraries(rr_dnnl INTERFACE ${RR_DNNL_LIBRARY})
+
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+
+if(RR_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+if(RR_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,42 @@
+#include "rr/base/json.h"
+
+#include <gtest/gtest.h>
+
+namespace rr {
+namespace {
+
+TEST(Json, ReadsAValueAndNamesThePlaceOfAFault) {
+  EXPECT_EQ(parse_json(R"({"a": [1, "x"]})", "f:1").value()["a"][1], "x");
+  for (const char* bad : {"", "{", "{} x", R"({"a":1,"a":2})", "nul"}) {
+    const auto result = parse_json(bad, "f:7");
+    ASSERT_FALSE(result.ok()) << bad;
+    EXPECT_EQ(result.error().where, "f:7");
+    EXPECT_EQ(result.error().message.find('\n'), std::string::npos);
+  }
+}
+
+TEST(Json, RefusesDeepNesting) {
+  EXPECT_TRUE(parse_json(std::string(150, '[') + std::string(150, ']'), "f").ok());
+  EXPECT_FALSE(parse_json(std::string(100000, '['), "f").ok());
+  EXPECT_FALSE(parse_json(std::string(5000, '[') + std::string(5000, ']'), "f").ok());
+}
+
+TEST(Json, RepairsAndCountsInvalidUtf8) {
+  std::size_t repaired = 0;
+  const auto value = parse_json("{\"t\": \"a\xFF\xFE\"}", "f", &repaired);
+  ASSERT_TRUE(value.ok());
+  EXPECT_EQ(repaired, 2u);
+  EXPECT_EQ(value.value()["t"], "a\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST(Json, FieldsAreCheckedByTypeAndName) {
+  const Json object = parse_json(R"({"id": 7, "text": "t", "x": 1.5})", "f").value();
+  EXPECT_EQ(json_id(object, "id", "f").value(), "7");
+  EXPECT_EQ(json_id(object, "text", "f").value(), "t");
+  EXPECT_FALSE(json_id(object, "x", "f").ok());
+  EXPECT_FALSE(json_string(object, "id", "f").ok());
+  EXPECT_NE(json_string(object, "none", "f").error().message.find("\"none\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rr

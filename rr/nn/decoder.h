@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rr/base/result.h"
+#include "rr/base/thread_pool.h"
+#include "rr/nn/decoder_config.h"
+#include "rr/weights/model_files.h"
+
+namespace rr {
+
+enum class Precision {
+  kBf16,  // weights, activations entering products, and KV cache in bf16; sums, norms, softmax in
+          // float32
+  kF32,   // everything in float32, for tests and references
+};
+
+struct DecoderOptions {
+  Precision precision = Precision::kBf16;
+
+  // Use the code path for CPUs without AVX-512, which any x86-64 runs: to test it where there is
+  // better.
+  bool force_generic = false;
+};
+
+// Bytes that a decoder takes, known before it is loaded.
+struct MemoryPlan {
+  std::size_t weight_bytes = 0;        // packed weights and embedding
+  std::size_t kv_bytes_per_token = 0;  // of one sequence, all layers
+  std::size_t scratch_bytes = 0;       // at `max_rows` rows in one forward()
+};
+MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& options,
+                       std::size_t max_rows);
+
+// Keys and values of one sequence: what the model has read so far. Grows by blocks as tokens come,
+// so a short sequence takes little. Not shared between threads.
+class KvSequence {
+ public:
+  virtual ~KvSequence() = default;
+
+  // Tokens read.
+  virtual std::size_t length() const = 0;
+
+  // Forgets the tokens from `length` on. Requires length <= length().
+  virtual void truncate(std::size_t length) = 0;
+};
+
+// Which positions of a chunk need logits: the next token's scores after that position.
+enum class LogitsWanted { kNone, kLast, kAll };
+
+// The next tokens of one sequence. Requires: ids not empty, all inside the vocabulary, and
+// sequence->length() + ids.size() <= context_length; no sequence twice in one forward().
+struct DecoderChunk {
+  KvSequence* sequence;
+  std::span<const std::int32_t> ids;
+  LogitsWanted logits = LogitsWanted::kLast;
+};
+
+// A language model's forward pass. One forward() at a time.
+class Decoder {
+ public:
+  // Weights are packed once, for matrix products in `options.precision`; `files` is not needed
+  // afterwards. `pool` must outlive the decoder. A tensor that is missing, of another shape than
+  // the configuration says, or not finite is refused by name.
+  static Result<std::unique_ptr<Decoder>> load(const ModelFiles& files,
+                                               const DecoderOptions& options, ThreadPool& pool);
+
+  virtual ~Decoder() = default;
+
+  virtual const DecoderConfig& config() const = 0;
+
+  // "oneDNN bf16 (AMX)", "generic float32", ...: what runs, for reports.
+  virtual std::string kernel_name() const = 0;
+
+  virtual std::unique_ptr<KvSequence> new_sequence() const = 0;
+
+  // Reads all chunks in one batch: every sequence grows by its chunk. Sequences may differ in
+  // length and chunk size: prefill and decoding mix. `logits` gets [rows, vocabulary_size] float32,
+  // a row for each position wanted, in the order of chunks and positions; its old content is lost.
+  virtual void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) = 0;
+};
+
+}  // namespace rr

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rr/base/json.h"
+#include "rr/base/result.h"
+#include "rr/weights/tensor.h"
+
+namespace rr {
+
+// A model as its files say it: a GGUF file, or a Hugging Face folder (config.json with
+// model.safetensors, or model.safetensors.index.json and its shards). Mapped, not read: opening is
+// quick and tensors cost no memory until they are touched. Nothing the files say is trusted:
+// lengths, offsets, counts and shapes are checked against the file before anything is allocated or
+// read.
+class ModelFiles {
+ public:
+  enum class Format { kGguf, kHuggingFace };
+
+  // A path to a .gguf file or to a folder. Fails with one sentence: what was expected, what was
+  // seen.
+  static Result<std::unique_ptr<ModelFiles>> open(const std::filesystem::path& path);
+
+  virtual ~ModelFiles() = default;
+
+  virtual Format format() const = 0;
+  virtual const std::filesystem::path& path() const = 0;
+
+  // All tensors, in the order of the files; names as the files have them ("blk.0.attn_q.weight",
+  // "model.layers.0.self_attn.q_proj.weight").
+  virtual std::span<const TensorView> tensors() const = 0;
+  const TensorView* find(std::string_view name) const;
+
+  // GGUF: the metadata as one JSON object, keys as in the file ("llama.block_count"), integers,
+  // numbers, booleans, strings (repaired to UTF-8) and arrays; large arrays (tokenizer.ggml.tokens,
+  // ...merges) too. Hugging Face: config.json.
+  virtual const Json& metadata() const = 0;
+
+  // Hugging Face: the text of a small file of the folder ("tokenizer.json"); nullopt where there is
+  // none, and always for GGUF. A file over 256 MiB is refused.
+  virtual Result<std::optional<std::string>> read_side_file(std::string_view name) const = 0;
+
+  std::size_t total_bytes() const;  // of all tensors
+};
+
+}  // namespace rr
