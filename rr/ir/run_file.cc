@@ -1,0 +1,193 @@
+#include "rr/ir/run_file.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "rr/base/file.h"
+#include "rr/ir/id_spelling.h"
+#include "rr/ir/internal/columns.h"
+#include "rr/ir/internal/read_id.h"
+
+namespace rr {
+namespace {
+
+constexpr std::size_t kColumns = 6;
+
+struct RunLine {
+  std::string_view qid;
+  std::string_view docid;
+  std::string_view score;
+  std::string_view tag;
+};
+
+// Requires at least six columns.
+RunLine split_run_line(std::string_view line) {
+  std::string_view rest = trim(line);
+  RunLine columns;
+  columns.qid = take_first_column(rest);
+  take_first_column(rest);  // "Q0"
+  columns.tag = take_last_column(rest);
+  columns.score = take_last_column(rest);
+  take_last_column(rest);  // the rank, which nobody reads
+  columns.docid = rest;
+  return columns;
+}
+
+Error wrong_columns(std::size_t found, const std::string& where) {
+  std::string message =
+      fmt::format("expected the 6 columns of a run (qid Q0 docid rank score tag), found {}", found);
+  if (found == 3 || found == 4) message += "; is this a qrels file?";
+  return Error{Errc::kMalformed, std::move(message), where};
+}
+
+struct Repeat {
+  const Docid* docid = nullptr;  // none
+  std::size_t line = std::numeric_limits<std::size_t>::max();
+};
+
+// The first line that names a document again. lines[i] is the line of docs[i], ascending.
+Repeat first_repeat(const std::vector<ScoredDocid>& docs, const std::vector<std::size_t>& lines) {
+  std::vector<std::size_t> order(docs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&docs](std::size_t a, std::size_t b) {
+    const int order_of_ids = docs[a].docid.str().compare(docs[b].docid.str());
+    return order_of_ids != 0 ? order_of_ids < 0 : a < b;
+  });
+  Repeat first;
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (docs[order[i - 1]].docid != docs[order[i]].docid) continue;
+    const std::size_t line = lines[order[i]];
+    if (line < first.line) first = {&docs[order[i]].docid, line};
+  }
+  return first;
+}
+
+class RunReader {
+ public:
+  RunReader(LineReader reader, BlankDocids blank_docids)
+      : reader_(std::move(reader)), blank_docids_(blank_docids) {}
+
+  Result<ReadRun> read(const std::filesystem::path& path) {
+    for (std::string line;;) {
+      RR_TRY(const bool more, reader_.next(line));
+      if (!more) break;
+      RR_TRY_STATUS(take(line));
+    }
+    if (result_.dropped_lines > 0 && result_.run.rankings.empty()) {
+      return wrong_columns(first_dropped_columns_, display_name(path));
+    }
+    RR_TRY_STATUS(refuse_duplicates(path));
+    if (result_.run.tag.empty()) result_.run.tag = path == "-" ? "run" : path.filename().string();
+    return std::move(result_);
+  }
+
+ private:
+  Status take(std::string_view line) {
+    const std::size_t columns = count_columns(line);
+    if (columns == 0) return ok_status();
+    ++result_.num_lines;
+    if (columns != kColumns && blank_docids_ == BlankDocids::kDrop) {
+      if (result_.dropped_lines++ == 0) first_dropped_columns_ = columns;
+      return ok_status();
+    }
+    if (columns < kColumns) return wrong_columns(columns, reader_.where());
+    return add(split_run_line(line));
+  }
+
+  Status add(const RunLine& line) {
+    double score = 0;
+    if (!parse_number(line.score, score) || !std::isfinite(score)) return wrong_score(line);
+    RR_TRY(std::string docid, read_id(line.docid, "docid", reader_));
+    RR_TRY(const std::size_t topic, topic_of(line.qid));
+    result_.run.rankings[topic].docs.push_back({Docid(std::move(docid)), score});
+    line_numbers_[topic].push_back(reader_.line_number());
+    if (result_.run.tag.empty()) result_.run.tag = printable(line.tag);
+    return ok_status();
+  }
+
+  Error wrong_score(const RunLine& line) const {
+    std::string message =
+        fmt::format("expected a finite number as score, second column from the right, found \"{}\"",
+                    printable(line.score));
+    if (line.docid.find_first_of(kBlanks) != std::string_view::npos) {
+      message += "; a docid may have blanks, a tag may not";
+    }
+    return Error{Errc::kMalformed, std::move(message), reader_.where()};
+  }
+
+  // Index of the qid's ranking, a new one where it is the first time. Lines of a topic mostly stand
+  // together, so the last line's answer is tried first.
+  Result<std::size_t> topic_of(std::string_view qid) {
+    if (!line_numbers_.empty() && qid == last_spelling_) return last_topic_;
+    RR_TRY(std::string id, read_id(qid, "qid", reader_));
+    const auto [entry, is_new] = topics_.try_emplace(Qid(std::move(id)), topics_.size());
+    if (is_new) {
+      result_.run.rankings.push_back({entry->first, {}});
+      line_numbers_.emplace_back();
+    }
+    last_spelling_ = qid;
+    last_topic_ = entry->second;
+    return last_topic_;
+  }
+
+  // Names the first line that repeats a document of its topic.
+  Status refuse_duplicates(const std::filesystem::path& path) const {
+    Repeat first;
+    for (std::size_t topic = 0; topic < line_numbers_.size(); ++topic) {
+      const Repeat repeat = first_repeat(result_.run.rankings[topic].docs, line_numbers_[topic]);
+      if (repeat.docid != nullptr && repeat.line < first.line) first = repeat;
+    }
+    if (first.docid == nullptr) return ok_status();
+    return Error{Errc::kMalformed,
+                 fmt::format("expected each document once in a topic, found \"{}\" again; remove "
+                             "one of its lines",
+                             first.docid->str()),
+                 fmt::format("{}:{}", display_name(path), first.line)};
+  }
+
+  LineReader reader_;
+  BlankDocids blank_docids_;
+  ReadRun result_;
+  std::unordered_map<Qid, std::size_t> topics_;
+  std::vector<std::vector<std::size_t>> line_numbers_;  // as the rankings' docs
+  std::string last_spelling_;
+  std::size_t last_topic_ = 0;
+  std::size_t first_dropped_columns_ = 0;
+};
+
+}  // namespace
+
+Result<ReadRun> read_run(const std::filesystem::path& path, BlankDocids blank_docids) {
+  RR_TRY(LineReader reader, LineReader::open(path));
+  return RunReader(std::move(reader), blank_docids).read(path);
+}
+
+std::string format_ranking(const Ranking& ranking, std::string_view tag) {
+  std::string column(tag.empty() ? "reasonrank" : tag);
+  std::replace_if(column.begin(), column.end(), is_blank, '_');
+  std::string lines;
+  if (ranking.docs.empty()) return lines;
+  const std::string qid = spell_id(ranking.qid.str());
+  std::size_t rank = 0;
+  for (const ScoredDocid& doc : ranking.docs) {
+    lines += fmt::format("{} Q0 {} {} {} {}\n", qid, spell_id(doc.docid.str()), ++rank, doc.score,
+                         column);
+  }
+  return lines;
+}
+
+Status write_run(const Run& run, AtomicFile& file) {
+  for (const Ranking& ranking : run.rankings) {
+    RR_TRY_STATUS(file.write(format_ranking(ranking, run.tag)));
+  }
+  return ok_status();
+}
+
+}  // namespace rr
