@@ -20,19 +20,23 @@ struct RenderedPrompt {
 };
 
 struct ChatOptions {
-  bool thinking = true;  // Qwen3: false pre-fills an empty <think></think>, as its template does
+  // "qwen3" alone: false pre-fills an empty <think></think>, as its template does.
+  bool thinking = true;
 };
 
 // How a model wants a conversation written. Written in C++ for each family, not interpreted Jinja:
 // the model's own template only decides which.
 class ChatTemplate {
  public:
-  // By name: "qwen2.5", "qwen3", "smollm2", "chatml" (no default system text), "llama-3". An
-  // unknown name is refused with the list of known ones.
+  // By name: "qwen2", "qwen2.5", "qwen3", "qwen3-thinking" (always opens a <think>), "smollm2",
+  // "chatml" (no default system text), "llama-3", "llama-3.1" (3.1 to 3.3: a system turn with two
+  // dates; "today" is always 26 Jul 2024, the fallback of 3.1's own template, so that a prompt is
+  // the same every day). An unknown name is refused with the list of known ones.
   static Result<ChatTemplate> named(std::string_view name);
 
   // From what the model's files say (GGUF tokenizer.chat_template, tokenizer_config.json,
-  // chat_template.jinja). Unknown ones are refused with the known names and the option to set one.
+  // chat_template.jinja). Unknown ones are refused (kMalformed), and so are files without any
+  // (kNotFound), with the known names and the option to set one.
   static Result<ChatTemplate> detect(const ModelFiles& files);
 
   static std::vector<std::string> known_names();
@@ -41,7 +45,8 @@ class ChatTemplate {
 
   // With the opening of the assistant's turn at its end. A family with a default system text adds
   // it where the first message is no system message. Messages as they are: nothing is stripped but
-  // what the family's own template strips.
+  // what the family's own template strips: Llama-3 white space around each message, Qwen3 the
+  // thoughts of answers before the last question. Tools are not written.
   RenderedPrompt render(const Messages& messages, const ChatOptions& options = {}) const;
 
  private:

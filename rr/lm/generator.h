@@ -41,7 +41,10 @@ struct FreeStage {
 
 // Text that the caller writes in the model's place, special tokens recognised. If the free stage
 // before it wrote on past its stop string, and that is how this text begins, only the rest is
-// added.
+// added. The same holds for the stop string itself: "</think>\n<answer>" after a stage that stops
+// at
+// "</think>" adds all of it where the budget was spent first, and "\n<answer>" where the model
+// closed its thoughts.
 struct ForcedStage {
   std::string text;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <string>
 
@@ -9,7 +10,8 @@ namespace rr {
 
 // Answers each request with the recorded text of its label, at once: to run again what a model said
 // once, without the model. A request without a recording completes as kFailed and names its label.
-// Stages are not looked at: the text is the whole completion.
+// Stages are not looked at: the text is the whole completion, and each stage is reported as
+// complete with no tokens counted. May be used from several threads.
 class ReplayGenerator : public Generator {
  public:
   explicit ReplayGenerator(std::map<std::string, std::string> texts_by_label);
@@ -20,7 +22,7 @@ class ReplayGenerator : public Generator {
 
  private:
   std::map<std::string, std::string> texts_by_label_;
-  GenerationId next_id_ = 1;
+  std::atomic<GenerationId> next_id_ = 1;
 };
 
 }  // namespace rr

@@ -25,13 +25,21 @@ struct TextRange {
 };
 
 // Byte-level BPE, as GPT-2 introduced it, with the pre-tokenizers of Qwen2/2.5/3, SmolLM2, GPT-2
-// and Llama-3. Any bytes encode: ill-formed UTF-8 is repaired first (base/utf8.h), and the
-// vocabulary holds all 256 bytes. Immutable after loading: safe to use from many threads.
+// and Llama-3. Any bytes encode: ill-formed UTF-8 is repaired first (base/utf8.h), then brought to
+// normal form C where the family wants it (Qwen). Decoding gives that text back. A byte that the
+// vocabulary lacks is dropped, as Hugging Face's tokenizer does: SmolLM2 has no token for 04, 06,
+// 13, 14, 16 and 1D (controls) and F1 and F2 (planes 4 to 11); the others have all that UTF-8 uses.
+//
+// Tokens that a text spells out are of two kinds, as the model's files say. Special ones are
+// control tokens ("<|im_end|>"). Added ones that are not special ("<tool_call>", Qwen3's "<think>")
+// are ordinary text that happens to be one token: every encoding finds them, as the model was
+// trained with. Immutable after loading: safe to use from many threads.
 class Tokenizer {
  public:
   // From a GGUF file's metadata or a Hugging Face folder's tokenizer.json (or vocab.json +
   // merges.txt with tokenizer_config.json / added_tokens.json). A tokenizer of another kind
-  // (SentencePiece, WordPiece) or with an unknown pre-tokenizer is refused by name.
+  // (SentencePiece, WordPiece) or with an unknown pre-tokenizer is refused by name, and so is
+  // one whose ids or merges do not fit its vocabulary.
   static Result<std::unique_ptr<Tokenizer>> load(const ModelFiles& files);
 
   virtual ~Tokenizer() = default;
@@ -41,7 +49,8 @@ class Tokenizer {
   virtual TokenIds encode(std::string_view text) const = 0;
 
   // The same, but where one of `control` covers exactly the text of a special token, it becomes
-  // that token. Ranges are in order and apart; a chat template gives them (chat_template.h).
+  // that token; other ranges mean nothing. Requires ranges in order, apart and inside the text; a
+  // chat template gives them (chat_template.h).
   virtual TokenIds encode(std::string_view text, std::span<const TextRange> control) const = 0;
 
   // Every special token in `text` is recognised, as serving stacks do; for text that is trusted.
@@ -58,7 +67,7 @@ class Tokenizer {
 
   virtual bool is_special(TokenId id) const = 0;
 
-  // The id of a token by its exact text, special tokens included: for templates and constraints.
+  // The id of a token by its exact bytes, special tokens included: for templates and constraints.
   virtual std::optional<TokenId> find_token(std::string_view text) const = 0;
 
   // Number of ids; the model's logits may have more rows than this (padding), never fewer.
@@ -68,8 +77,9 @@ class Tokenizer {
   // name them; at least one for every model that can chat.
   virtual std::span<const TokenId> end_tokens() const = 0;
 
-  // The id to put in front of every prompt, where the model wants one (Llama-3:
-  // "<|begin_of_text|>").
+  // The id to put in front of every plain prompt, where the model wants one (Llama-3:
+  // "<|begin_of_text|>"). encode() never adds it, and a rendered conversation has it already: its
+  // chat template writes it.
   virtual std::optional<TokenId> begin_token() const = 0;
 
   // The pre-tokenizer's name ("qwen2", "smollm", "gpt-2", "llama-3"), for `model info`.
