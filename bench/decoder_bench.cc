@@ -129,9 +129,16 @@ int run(const Options& options) {
   fmt::print("{{\"what\": \"load\", \"seconds\": {:.3f}, \"kernel\": \"{}\"}}\n",
              seconds_since(start), decoder.value()->kernel_name());
   Bench bench(*decoder.value(), options);
-  for (const std::size_t tokens : options.prefill) bench.prefill(tokens);
-  for (const std::size_t depth : options.depths) bench.decode(depth, 1);
-  for (const std::size_t sequences : options.batches) bench.decode(128, sequences);
+  // An option without values comes as one 0: none of these.
+  for (const std::size_t tokens : options.prefill) {
+    if (tokens > 0) bench.prefill(tokens);
+  }
+  for (const std::size_t depth : options.depths) {
+    if (depth > 0) bench.decode(depth, 1);
+  }
+  for (const std::size_t sequences : options.batches) {
+    if (sequences > 0) bench.decode(128, sequences);
+  }
   return 0;
 }
 

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Runs decoder_bench and llama.cpp in turn on one model and prints a table.
+
+    compare_llama_cpp.py BENCH MODEL.gguf [--threads 2] [--rounds 2] [--work DIR]
+
+BENCH is the built decoder_bench. Needs llama-cpp-python. The model is converted to BF16, Q8_0 and
+Q4_0 for llama.cpp, beside its own type; each is tried with llama.cpp's repacked kernels and, where
+these crash, without. Programs run one after another, each in its own process, in several rounds; the
+best figure of each counts.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+BASELINE = pathlib.Path(__file__).with_name("llama_cpp_baseline.py")
+TYPES = ["BF16", "Q8_0", "Q4_0"]
+
+
+def key_of(figure: dict) -> str | None:
+    if figure["what"] == "prefill":
+        return f"prefill {figure['tokens']}"
+    if figure["what"] == "decode":
+        return f"decode {figure['sequences']} at {figure['depth']}"
+    return None
+
+
+def run(command: list[str], best: dict) -> bool:
+    """Adds the figures that the command prints; False where it failed."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    if done.returncode != 0:
+        return False
+    for line in done.stdout.splitlines():
+        figure = json.loads(line)
+        key = key_of(figure)
+        if key is None:
+            print("decoder_bench:", line, file=sys.stderr)
+            continue
+        best[key] = max(best.get(key, 0.0), figure["tokens_per_second"])
+    return True
+
+
+def converted(model: str, kind: str, work: pathlib.Path) -> str:
+    target = work / f"{pathlib.Path(model).stem}-{kind}.gguf"
+    if not target.exists():
+        command = [sys.executable, str(BASELINE), model, "--convert", kind, "--to", str(target)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return str(target)
+
+
+def run_llama_cpp(path: str, options: list[str], best: dict) -> None:
+    command = [sys.executable, str(BASELINE), path] + options
+    if not run(command + ["--repack", "1"], best):
+        print(f"{path}: llama.cpp's repacked kernels crashed, going on without", file=sys.stderr)
+        run(command + ["--repack", "0"], best)
+
+
+def print_table(results: dict[str, dict]) -> None:
+    names = list(results)
+    others = names[1:]
+    print("| tokens/s | " + " | ".join(names) + " | against the best |")
+    print("|---" * (len(names) + 2) + "|")
+    for key in results[names[0]]:
+        figures = [results[name].get(key) for name in names]
+        shown = ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
+        rivals = [results[name][key] for name in others if key in results[name]]
+        ratio = f"{figures[0] / max(rivals):.2f}" if rivals else "-"
+        print(f"| {key} | " + " | ".join(shown) + f" | {ratio} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bench")
+    parser.add_argument("model")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--prefill", nargs="*", default=["512", "2783"])
+    parser.add_argument("--depths", nargs="*", default=["128", "2783"])
+    parser.add_argument("--batches", nargs="*", default=["4", "8", "16", "32"])
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp"))
+    args = parser.parse_args()
+    options = ["--threads", str(args.threads), "--repeat", "2", "--prefill", *args.prefill]
+    options += ["--depths", *args.depths, "--batches", *args.batches]
+    files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in TYPES}
+    results = {"reasonrank bf16": {}} | {f"llama.cpp {name}": {} for name in files}
+    for _ in range(args.rounds):
+        run([args.bench, args.model] + options, results["reasonrank bf16"])
+        for name, path in files.items():
+            run_llama_cpp(path, options, results[f"llama.cpp {name}"])
+    print_table(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+#include "rr/nn/decoder.h"
+
+#include <utility>
+
+#include "rr/base/check.h"
+#include "rr/nn/internal/batch.h"
+#include "rr/nn/internal/decoder_weights.h"
+#include "rr/nn/internal/forward_pass.h"
+#include "rr/nn/internal/team.h"
+#include "rr/nn/memory.h"
+
+namespace rr {
+namespace internal {
+namespace {
+
+ProductFamily select_family(const DecoderConfig& config, const DecoderOptions& options) {
+  if (options.precision == Precision::kF32) return ProductFamily::kF32;
+  if (options.force_generic) return ProductFamily::kGeneric;
+  const std::size_t q_size = config.num_heads * config.head_dim;
+  const bool fills_tiles =
+      config.hidden_size % 32 == 0 && config.ffn_size % 32 == 0 && q_size % 32 == 0;
+  if (cpu_features().has_amx_bf16 && fills_tiles) return ProductFamily::kAmx;
+  if (!can_multiply_bf16()) return ProductFamily::kGeneric;
+  return ProductFamily::kBf16;
+}
+
+KvShape kv_shape(const DecoderConfig& config, const DecoderOptions& options) {
+  const Element element = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
+  return {config.num_layers, config.num_kv_heads, config.head_dim, element};
+}
+
+Engine select_engine(const DecoderConfig& config, const DecoderOptions& options) {
+  Engine engine{};
+  engine.family = select_family(config, options);
+  engine.activation = activation_element(engine.family);
+  engine.kernels = &select_row_kernels(options.force_generic);
+  engine.kv = kv_shape(config, options);
+  const bool takes_bf16 = engine.activation == Element::kBf16;
+  if (takes_bf16 && config.head_dim % 32 == 0 && cpu_features().has_amx_bf16) {
+    engine.query = Element::kBf16;
+    engine.attend = attend_amx_bf16;
+  } else if (takes_bf16 && config.head_dim % 16 == 0) {
+    engine.query = Element::kBf16;
+    engine.attend = attend_avx512_bf16;
+  } else {
+    engine.query = Element::kF32;
+    engine.attend = engine.kv.element == Element::kF32 ? engine.kernels->attend_f32
+                                                       : engine.kernels->attend_bf16;
+  }
+  return engine;
+}
+
+class FamilyDecoder final : public Decoder {
+ public:
+  FamilyDecoder(DecoderConfig config, const DecoderOptions& options, ThreadPool& pool)
+      : config_(std::move(config)),
+        engine_(select_engine(config_, options)),
+        cache_(engine_.family),
+        team_(pool),
+        workers_(pool.num_threads()) {}
+
+  Status load(const ModelFiles& files, ThreadPool& pool) {
+    RR_TRY(weights_, load_weights(files, config_, engine_.family, cache_, *engine_.kernels, pool));
+    return ok_status();
+  }
+
+  const DecoderConfig& config() const override { return config_; }
+
+  std::string kernel_name() const override {
+    switch (engine_.family) {
+      case ProductFamily::kF32:
+        return "oneDNN float32";
+      case ProductFamily::kGeneric:
+        return "generic float32";
+      case ProductFamily::kAmx:
+        return "bf16 (AMX)";
+      case ProductFamily::kBf16:
+        break;
+    }
+    return "oneDNN bf16 (AVX-512)";
+  }
+
+  std::unique_ptr<KvSequence> new_sequence() const override {
+    return std::make_unique<KvBlockSequence>(engine_.kv);
+  }
+
+  void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) override {
+    RR_CHECK(!chunks.empty(), "a forward pass needs a chunk");
+    const Batch batch = plan_batch(chunks, config_, team_.size());
+    logits.resize(batch.wanted_rows.size() * config_.vocabulary_size);
+    ForwardPass pass(config_, weights_, engine_, batch, shared_, workers_, logits.data());
+    team_.run([&pass](Team::Member& member) { pass.run(member); });
+    for (const DecoderChunk& chunk : chunks) {
+      static_cast<KvBlockSequence*>(chunk.sequence)->extend(chunk.ids.size());
+    }
+  }
+
+ private:
+  DecoderConfig config_;
+  Engine engine_;
+  ProductCache cache_;  // before weights_, which use it
+  DecoderWeights weights_;
+  Team team_;
+  std::vector<Worker> workers_;
+  SharedBuffers shared_;
+};
+
+// Bytes of a packed linear layer: outputs come in whole columns of tiles.
+std::size_t packed_bytes(std::size_t outputs, std::size_t inputs, Element element) {
+  const std::size_t padded = (outputs + 63) / 64 * 64;
+  return padded * inputs * element_bytes(element);
+}
+
+std::size_t weight_bytes(const DecoderConfig& config, Element element) {
+  const std::size_t q = config.num_heads * config.head_dim;
+  const std::size_t kv = config.num_kv_heads * config.head_dim;
+  const std::size_t hidden = config.hidden_size;
+  const std::size_t a_layer = packed_bytes(q + 2 * kv, hidden, element) +
+                              packed_bytes(hidden, q, element) +
+                              packed_bytes(2 * config.ffn_size, hidden, element) +
+                              packed_bytes(hidden, config.ffn_size, element);
+  const std::size_t output = packed_bytes(config.vocabulary_size, hidden, element);
+  const std::size_t embedding =
+      config.has_tied_embedding ? 0 : config.vocabulary_size * hidden * element_bytes(element);
+  return config.num_layers * a_layer + output + embedding;
+}
+
+}  // namespace
+}  // namespace internal
+
+MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& options,
+                       std::size_t max_rows) {
+  constexpr std::size_t kThreads = 16;  // an upper guess: workers are small beside the weights
+  const internal::Element element =
+      options.precision == Precision::kF32 ? internal::Element::kF32 : internal::Element::kBf16;
+  MemoryPlan plan;
+  plan.weight_bytes = internal::weight_bytes(config, element);
+  plan.kv_bytes_per_token =
+      internal::kv_shape(config, options).block_bytes() / internal::kKvBlockTokens;
+  plan.scratch_bytes =
+      internal::scratch_bytes(config, internal::select_family(config, options), max_rows, kThreads);
+  return plan;
+}
+
+Result<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files,
+                                               const DecoderOptions& options, ThreadPool& pool) {
+  RR_TRY(DecoderConfig config, read_decoder_config(files));
+  RR_TRY_STATUS(
+      check_memory(plan_memory(config, options, 1), 0, available_memory(), files.path().string()));
+  auto decoder = std::make_unique<internal::FamilyDecoder>(std::move(config), options, pool);
+  RR_TRY_STATUS(decoder->load(files, pool));
+  return std::unique_ptr<Decoder>(std::move(decoder));
+}
+
+}  // namespace rr

@@ -1,0 +1,447 @@
+#include "rr/nn/internal/forward_pass.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rr::internal {
+namespace {
+
+constexpr std::size_t kSmallBatch = kMaxProductRows;
+
+std::size_t max_panel(const DecoderWeights& weights) {
+  const LayerWeights& layer = weights.layers[0];
+  return std::max({weights.output->max_panel_outputs(), layer.qkv->max_panel_outputs(),
+                   layer.attention_output->max_panel_outputs(), layer.gate_up->max_panel_outputs(),
+                   layer.down->max_panel_outputs()});
+}
+
+std::size_t tile_rows(const DecoderConfig& config) {
+  const std::size_t group = config.num_heads / config.num_kv_heads;
+  return positions_per_task(group) * group;
+}
+
+// Blocks of rows for threads to take: equal, at most kMaxProductRows, a multiple of the threads.
+std::size_t rows_per_block(std::size_t num_rows, std::size_t num_threads) {
+  const std::size_t rounds =
+      (num_rows + num_threads * kMaxProductRows - 1) / (num_threads * kMaxProductRows);
+  return (num_rows + rounds * num_threads - 1) / (rounds * num_threads);
+}
+
+void reserve(Worker& worker, const DecoderConfig& config, const DecoderWeights& weights,
+             const Engine& engine) {
+  const std::size_t activation = element_bytes(engine.activation);
+  const std::size_t rows = kMaxProductRows;
+  const std::size_t tile = tile_rows(config);
+  const std::size_t result = segment_result_floats(tile, config.head_dim) * sizeof(float);
+  worker.normed.reserve(rows * config.hidden_size * activation);
+  worker.product.reserve(rows * max_panel(weights) * sizeof(float));
+  worker.qkv.reserve(rows * (config.num_heads + 2 * config.num_kv_heads) * config.head_dim *
+                     sizeof(float));
+  worker.ffn.reserve(rows * config.ffn_size * activation);
+  worker.queries.reserve(padded_attention_rows(tile) * config.head_dim * sizeof(float));
+  worker.attention_scratch.reserve(attention_scratch_bytes(tile, config.head_dim));
+  worker.segment.reserve(result);
+  worker.total.reserve(result);
+  worker.visible.resize(tile);
+  worker.keys.resize(kSegmentBlocks);
+  worker.values.resize(kSegmentBlocks);
+}
+
+}  // namespace
+
+std::size_t scratch_bytes(const DecoderConfig& config, ProductFamily family, std::size_t max_rows,
+                          std::size_t num_threads) {
+  const std::size_t activation = element_bytes(activation_element(family));
+  const std::size_t q_size = config.num_heads * config.head_dim;
+  const std::size_t qkv = q_size + 2 * config.num_kv_heads * config.head_dim;
+  const std::size_t block = kMaxProductRows;
+  const std::size_t rows = max_rows + block;
+  const std::size_t panel = 2 * 1024;
+  const std::size_t a_worker = block * (config.hidden_size + config.ffn_size) * activation +
+                               block * (panel + qkv) * sizeof(float) +
+                               attention_scratch_bytes(tile_rows(config), config.head_dim) * 3;
+  const std::size_t shared =
+      rows * (config.hidden_size + config.head_dim + q_size) * sizeof(float) +
+      rows * (q_size + config.hidden_size) * activation + block * qkv * sizeof(float) +
+      block * config.ffn_size * activation;
+  return shared + num_threads * a_worker;
+}
+
+ForwardPass::ForwardPass(const DecoderConfig& config, const DecoderWeights& weights,
+                         const Engine& engine, const Batch& batch, SharedBuffers& shared,
+                         std::span<Worker> workers, float* logits)
+    : config_(config),
+      weights_(weights),
+      engine_(engine),
+      kernels_(*engine.kernels),
+      batch_(batch),
+      shared_(shared),
+      workers_(workers),
+      logits_(logits),
+      num_rows_(batch.rows.size()),
+      hidden_(config.hidden_size),
+      q_size_(config.num_heads * config.head_dim),
+      qkv_size_((config.num_heads + 2 * config.num_kv_heads) * config.head_dim),
+      heads_per_kv_head_(config.num_heads / config.num_kv_heads) {
+  const std::size_t activation = element_bytes(engine.activation);
+  const std::size_t padded = num_rows_ + kMaxProductRows;  // a last block may be read as a full one
+  const std::size_t half = config.head_dim / 2;
+  shared_.x.reserve(num_rows_ * hidden_ * sizeof(float));
+  shared_.cosines.reserve(num_rows_ * half * sizeof(float));
+  shared_.sines.reserve(num_rows_ * half * sizeof(float));
+  shared_.qkv.reserve(kSmallBatch * qkv_size_ * sizeof(float));
+  shared_.queries.reserve(num_rows_ * q_size_ * sizeof(float));
+  shared_.attended.reserve(padded * q_size_ * activation);
+  shared_.ffn.reserve(kSmallBatch * config.ffn_size * activation);
+  shared_.segments.reserve(batch.segments.size() * result_floats() * sizeof(float));
+  shared_.wanted.reserve((batch.wanted_rows.size() + kMaxProductRows) * hidden_ * activation);
+  for (Worker& worker : workers_) reserve(worker, config, weights, engine);
+}
+
+void ForwardPass::run(Team::Member& member) {
+  embed(member);
+  if (num_rows_ <= kSmallBatch) {
+    run_small(member);
+  } else {
+    run_large(member);
+  }
+  write_logits(member);
+}
+
+// The residual stream's start, and each row's rotation.
+void ForwardPass::embed(Team::Member& member) {
+  constexpr std::size_t kRowsAPart = 16;
+  const std::size_t half = config_.head_dim / 2;
+  member.for_parts((num_rows_ + kRowsAPart - 1) / kRowsAPart, [&](std::size_t part) {
+    const std::size_t end = std::min(num_rows_, (part + 1) * kRowsAPart);
+    for (std::size_t r = part * kRowsAPart; r < end; ++r) {
+      weights_.embed(static_cast<std::size_t>(batch_.rows[r].id), hidden_, x_row(r));
+      const auto position = static_cast<float>(batch_.rows[r].position);
+      for (std::size_t i = 0; i < half; ++i) {
+        const double angle = position * config_.rope.inverse_frequencies[i];
+        const double factor = config_.rope.attention_factor;
+        shared_.cosines.data<float>()[r * half + i] = static_cast<float>(std::cos(angle) * factor);
+        shared_.sines.data<float>()[r * half + i] = static_cast<float>(std::sin(angle) * factor);
+      }
+    }
+  });
+}
+
+void ForwardPass::run_small(Team::Member& member) {
+  Worker& worker = workers_[member.index()];
+  const RowBlock all{0, num_rows_};
+  float* const qkv = shared_.qkv.data<float>();
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    const LayerWeights& layer = weights_.layers[i];
+    // Every thread norms all rows for itself: that is quicker than to wait for another.
+    norm_rows(layer.attention_norm.data(), all, worker.normed.data());
+    const std::size_t a_panel = layer.qkv->panel_outputs(0);
+    member.for_parts(layer.qkv->num_panels(), [&](std::size_t panel) {
+      float* const product = worker.product.data<float>();
+      layer.qkv->multiply(panel, num_rows_, worker.normed.data(), product, worker.products);
+      const std::size_t outputs = layer.qkv->panel_outputs(panel);
+      for (std::size_t r = 0; r < num_rows_; ++r) {
+        std::copy_n(product + r * outputs, outputs, qkv + r * qkv_size_ + panel * a_panel);
+      }
+    });
+    member.for_parts(num_rows_,
+                     [&](std::size_t row) { finish_qkv_row(i, row, qkv + row * qkv_size_); });
+    attend(i, member);
+    member.for_parts(layer.attention_output->num_panels(), [&](std::size_t panel) {
+      multiply_and_add(*layer.attention_output, panel, attended_row(0), all, layer.output_bias,
+                       worker);
+    });
+    norm_rows(layer.ffn_norm.data(), all, worker.normed.data());
+    member.for_parts(layer.gate_up->num_panels(), [&](std::size_t panel) {
+      multiply_gate_up(layer, panel, num_rows_, worker.normed.data(), shared_.ffn.data(), worker);
+    });
+    member.for_parts(layer.down->num_panels(), [&](std::size_t panel) {
+      multiply_and_add(*layer.down, panel, shared_.ffn.data(), all, {}, worker);
+    });
+  }
+}
+
+void ForwardPass::run_large(Team::Member& member) {
+  Worker& worker = workers_[member.index()];
+  const std::size_t a_block = rows_per_block(num_rows_, workers_.size());
+  const std::size_t num_blocks = (num_rows_ + a_block - 1) / a_block;
+  const auto block_of = [&](std::size_t part) {
+    return RowBlock{part * a_block, std::min(a_block, num_rows_ - part * a_block)};
+  };
+  member.for_parts(num_blocks, [&](std::size_t b) { project_qkv(0, block_of(b), worker); });
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    attend(i, member);
+    member.for_parts(num_blocks, [&](std::size_t b) {
+      run_ffn(i, block_of(b), worker);
+      if (i + 1 < weights_.layers.size()) project_qkv(i + 1, block_of(b), worker);
+    });
+  }
+}
+
+void ForwardPass::write_logits(Team::Member& member) {
+  const std::size_t num_wanted = batch_.wanted_rows.size();
+  if (num_wanted == 0) return;
+  Worker& worker = workers_[member.index()];
+  const std::size_t row_bytes = hidden_ * element_bytes(engine_.activation);
+  member.for_parts(num_wanted, [&](std::size_t i) {
+    norm_rows(weights_.output_norm.data(), {batch_.wanted_rows[i], 1},
+              shared_.wanted.data() + i * row_bytes);
+  });
+  const Linear& output = *weights_.output;
+  const std::size_t num_blocks = (num_wanted + kMaxProductRows - 1) / kMaxProductRows;
+  member.for_parts(num_blocks * output.num_panels(), [&](std::size_t part) {
+    const std::size_t panel = part % output.num_panels();
+    const std::size_t first = part / output.num_panels() * kMaxProductRows;
+    const std::size_t count = std::min(kMaxProductRows, num_wanted - first);
+    float* const product = worker.product.data<float>();
+    output.multiply(panel, count, shared_.wanted.data() + first * row_bytes, product,
+                    worker.products);
+    const std::size_t outputs = output.panel_outputs(panel);
+    float* const target =
+        logits_ + first * config_.vocabulary_size + panel * output.panel_outputs(0);
+    for (std::size_t r = 0; r < count; ++r) {
+      std::copy_n(product + r * outputs, outputs, target + r * config_.vocabulary_size);
+    }
+  });
+}
+
+// out: activations, one row after another.
+void ForwardPass::norm_rows(const float* weight, RowBlock block, void* out) const {
+  for (std::size_t r = 0; r < block.count; ++r) {
+    const float* const row = x_row(block.first + r);
+    if (engine_.activation == Element::kBf16) {
+      kernels_.rms_norm_bf16(row, weight, config_.rms_epsilon, hidden_,
+                             static_cast<Bf16*>(out) + r * hidden_);
+    } else {
+      kernels_.rms_norm_f32(row, weight, config_.rms_epsilon, hidden_,
+                            static_cast<float*>(out) + r * hidden_);
+    }
+  }
+}
+
+void ForwardPass::project_qkv(std::size_t layer, RowBlock block, Worker& worker) {
+  const LayerWeights& weights = weights_.layers[layer];
+  norm_rows(weights.attention_norm.data(), block, worker.normed.data());
+  float* const product = worker.product.data<float>();
+  float* const qkv = worker.qkv.data<float>();
+  const std::size_t a_panel = weights.qkv->panel_outputs(0);
+  for (std::size_t panel = 0; panel < weights.qkv->num_panels(); ++panel) {
+    weights.qkv->multiply(panel, block.count, worker.normed.data(), product, worker.products);
+    const std::size_t outputs = weights.qkv->panel_outputs(panel);
+    for (std::size_t r = 0; r < block.count; ++r) {
+      std::copy_n(product + r * outputs, outputs, qkv + r * qkv_size_ + panel * a_panel);
+    }
+  }
+  for (std::size_t r = 0; r < block.count; ++r) {
+    finish_qkv_row(layer, block.first + r, qkv + r * qkv_size_);
+  }
+}
+
+// Biases, norms and rotation of one row's heads; its queries and its keys and values go where
+// attention looks for them.
+void ForwardPass::finish_qkv_row(std::size_t layer, std::size_t row, float* qkv) {
+  const LayerWeights& weights = weights_.layers[layer];
+  const std::size_t head_dim = config_.head_dim;
+  const std::size_t half = head_dim / 2;
+  if (!weights.qkv_bias.empty()) kernels_.add(weights.qkv_bias.data(), qkv_size_, qkv);
+  const float* const cosines = shared_.cosines.data<float>() + row * half;
+  const float* const sines = shared_.sines.data<float>() + row * half;
+  for (std::size_t head = 0; head < config_.num_heads + config_.num_kv_heads; ++head) {
+    float* const values = qkv + head * head_dim;
+    if (config_.has_qk_norm) {
+      const auto& norm = head < config_.num_heads ? weights.q_norm : weights.k_norm;
+      kernels_.rms_norm_f32(values, norm.data(), config_.rms_epsilon, head_dim, values);
+    }
+    kernels_.rotate_head(values, cosines, sines, half);
+  }
+  std::copy_n(qkv, q_size_, shared_.queries.data<float>() + row * q_size_);
+  const float* const keys = qkv + q_size_;
+  write_row_kv(layer, row, keys, keys + config_.num_kv_heads * head_dim);
+}
+
+void ForwardPass::write_row_kv(std::size_t layer, std::size_t row, const float* keys,
+                               const float* values) {
+  const BatchRow& token = batch_.rows[row];
+  const std::size_t slot = token.position % kKvBlockTokens;
+  std::byte* const block = token.sequence->block(token.position / kKvBlockTokens);
+  for (std::size_t head = 0; head < config_.num_kv_heads; ++head) {
+    const std::size_t start = head * config_.head_dim;
+    void* const block_keys = block + engine_.kv.key_offset(layer, head);
+    void* const block_values = block + engine_.kv.value_offset(layer, head);
+    if (engine_.kv.element == Element::kBf16) {
+      kernels_.write_kv_bf16(keys + start, values + start, slot, config_.head_dim,
+                             static_cast<Bf16*>(block_keys), static_cast<Bf16*>(block_values));
+    } else {
+      kernels_.write_kv_f32(keys + start, values + start, slot, config_.head_dim,
+                            static_cast<float*>(block_keys), static_cast<float*>(block_values));
+    }
+  }
+}
+
+// Adds a panel's product (and bias) to its columns of the residual stream.
+void ForwardPass::multiply_and_add(const Linear& linear, std::size_t panel, const void* in,
+                                   RowBlock block, const std::vector<float>& bias, Worker& worker) {
+  float* const product = worker.product.data<float>();
+  linear.multiply(panel, block.count, in, product, worker.products);
+  const std::size_t outputs = linear.panel_outputs(panel);
+  const std::size_t first = panel * linear.panel_outputs(0);
+  for (std::size_t r = 0; r < block.count; ++r) {
+    float* const target = x_row(block.first + r) + first;
+    kernels_.add(product + r * outputs, outputs, target);
+    if (!bias.empty()) kernels_.add(bias.data() + first, outputs, target);
+  }
+}
+
+// From the attention's output to the end of the layer, for some rows.
+void ForwardPass::run_ffn(std::size_t layer, RowBlock block, Worker& worker) {
+  const LayerWeights& weights = weights_.layers[layer];
+  for (std::size_t p = 0; p < weights.attention_output->num_panels(); ++p) {
+    multiply_and_add(*weights.attention_output, p, attended_row(block.first), block,
+                     weights.output_bias, worker);
+  }
+  norm_rows(weights.ffn_norm.data(), block, worker.normed.data());
+  for (std::size_t p = 0; p < weights.gate_up->num_panels(); ++p) {
+    multiply_gate_up(weights, p, block.count, worker.normed.data(), worker.ffn.data(), worker);
+  }
+  for (std::size_t p = 0; p < weights.down->num_panels(); ++p) {
+    multiply_and_add(*weights.down, p, worker.ffn.data(), block, {}, worker);
+  }
+}
+
+// out: [rows, ffn] activations, of which the panel's columns are written.
+void ForwardPass::multiply_gate_up(const LayerWeights& weights, std::size_t panel, std::size_t rows,
+                                   const void* in, std::byte* out, Worker& worker) {
+  float* const product = worker.product.data<float>();
+  weights.gate_up->multiply(panel, rows, in, product, worker.products);
+  const std::size_t width = weights.gate_up->panel_outputs(panel) / 2;
+  const std::size_t first = panel * (weights.gate_up->panel_outputs(0) / 2);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float* const gate = product + r * 2 * width;
+    void* const target = out + (r * config_.ffn_size + first) * element_bytes(engine_.activation);
+    if (engine_.activation == Element::kBf16) {
+      kernels_.swiglu_bf16(gate, gate + width, width, static_cast<Bf16*>(target));
+    } else {
+      kernels_.swiglu_f32(gate, gate + width, width, static_cast<float*>(target));
+    }
+  }
+}
+
+void ForwardPass::attend(std::size_t layer, Team::Member& member) {
+  Worker& worker = workers_[member.index()];
+  if (batch_.segments.empty()) {
+    member.for_parts(batch_.tasks.size(),
+                     [&](std::size_t t) { attend_all_segments(layer, batch_.tasks[t], worker); });
+    return;
+  }
+  float* const results = shared_.segments.data<float>();
+  member.for_parts(batch_.segments.size(), [&](std::size_t s) {
+    const AttentionTask& task = batch_.tasks[batch_.segments[s].task];
+    gather_queries(task, worker);
+    attend_segment(layer, task, batch_.segments[s].segment, results + s * result_floats(), worker);
+  });
+  member.for_parts(batch_.tasks.size(), [&](std::size_t t) {
+    const AttentionTask& task = batch_.tasks[t];
+    float* const total = results + task.first_result * result_floats();
+    for (std::size_t s = 1; s < num_segments(task); ++s) {
+      merge(task, total + s * result_floats(), total);
+    }
+    write_attended(task, total);
+  });
+}
+
+void ForwardPass::attend_all_segments(std::size_t layer, const AttentionTask& task,
+                                      Worker& worker) {
+  gather_queries(task, worker);
+  float* const total = worker.total.data<float>();
+  attend_segment(layer, task, 0, total, worker);
+  for (std::size_t s = 1; s < num_segments(task); ++s) {
+    float* const result = worker.segment.data<float>();
+    attend_segment(layer, task, s, result, worker);
+    merge(task, result, total);
+  }
+  write_attended(task, total);
+}
+
+void ForwardPass::attend_segment(std::size_t layer, const AttentionTask& task, std::size_t segment,
+                                 float* result, Worker& worker) {
+  const KvBlockSequence& sequence = *batch_.rows[task.first_row].sequence;
+  const std::size_t first_block = segment * kSegmentBlocks;
+  const std::size_t end_block =
+      std::min(first_block + kSegmentBlocks, (task.num_keys + kKvBlockTokens - 1) / kKvBlockTokens);
+  for (std::size_t b = first_block; b < end_block; ++b) {
+    worker.keys[b - first_block] = sequence.block(b) + engine_.kv.key_offset(layer, task.kv_head);
+    worker.values[b - first_block] =
+        sequence.block(b) + engine_.kv.value_offset(layer, task.kv_head);
+  }
+  const std::size_t padded = padded_attention_rows(task_rows(task));
+  AttentionTile tile{};
+  tile.queries = worker.queries.data();
+  tile.rows = task_rows(task);
+  tile.head_dim = config_.head_dim;
+  tile.visible = worker.visible.data();
+  tile.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
+  tile.keys = worker.keys.data();
+  tile.values = worker.values.data();
+  tile.num_blocks = end_block - first_block;
+  tile.first_key = first_block * kKvBlockTokens;
+  tile.out = result;
+  tile.max = result + padded * config_.head_dim;
+  tile.sum = tile.max + padded;
+  tile.scratch = worker.attention_scratch.data();
+  engine_.attend(tile);
+}
+
+// A task's queries side by side, as its attention takes them; what each of them sees.
+void ForwardPass::gather_queries(const AttentionTask& task, Worker& worker) {
+  const std::size_t head_dim = config_.head_dim;
+  const std::size_t group = heads_per_kv_head_ * head_dim;  // one position's heads lie together
+  for (std::size_t i = 0; i < task.num_positions; ++i) {
+    const std::size_t row = task.first_row + i;
+    const float* const from = shared_.queries.data<float>() + row * q_size_ + task.kv_head * group;
+    if (engine_.query == Element::kBf16) {
+      kernels_.scale_bf16(from, 1.0f, group, worker.queries.data<Bf16>() + i * group);
+    } else {
+      std::copy_n(from, group, worker.queries.data<float>() + i * group);
+    }
+    std::fill_n(worker.visible.begin() + static_cast<std::ptrdiff_t>(i * heads_per_kv_head_),
+                heads_per_kv_head_, batch_.rows[row].position + 1);
+  }
+  const std::size_t used = task_rows(task) * head_dim;
+  const std::size_t padding = padded_attention_rows(task_rows(task)) * head_dim - used;
+  if (engine_.query == Element::kBf16) {
+    std::fill_n(worker.queries.data<Bf16>() + used, padding, Bf16{0});
+  } else {
+    std::fill_n(worker.queries.data<float>() + used, padding, 0.0f);
+  }
+}
+
+void ForwardPass::merge(const AttentionTask& task, const float* result, float* total) const {
+  const std::size_t rows = task_rows(task);
+  const std::size_t padded = padded_attention_rows(rows);
+  const std::size_t out = padded * config_.head_dim;
+  kernels_.merge_attention(rows, config_.head_dim, result + out, result + out + padded, result,
+                           total + out, total + out + padded, total);
+}
+
+void ForwardPass::write_attended(const AttentionTask& task, const float* total) {
+  const std::size_t head_dim = config_.head_dim;
+  const std::size_t padded = padded_attention_rows(task_rows(task));
+  const float* const sums = total + padded * (head_dim + 1);
+  for (std::size_t r = 0; r < task_rows(task); ++r) {
+    const std::size_t row = task.first_row + r / heads_per_kv_head_;
+    const std::size_t head = task.kv_head * heads_per_kv_head_ + r % heads_per_kv_head_;
+    void* const target = attended_row(row) + head * head_dim * element_bytes(engine_.activation);
+    const float share = 1.0f / sums[r];
+    if (engine_.activation == Element::kBf16) {
+      kernels_.scale_bf16(total + r * head_dim, share, head_dim, static_cast<Bf16*>(target));
+    } else {
+      kernels_.scale_f32(total + r * head_dim, share, head_dim, static_cast<float*>(target));
+    }
+  }
+}
+
+std::size_t ForwardPass::result_floats() const {
+  return segment_result_floats(tile_rows(config_), config_.head_dim);
+}
+
+}  // namespace rr::internal

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "rr/nn/decoder_config.h"
+#include "rr/nn/internal/batch.h"
+#include "rr/nn/internal/decoder_weights.h"
+#include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/kv_sequence.h"
+#include "rr/nn/internal/team.h"
+
+namespace rr::internal {
+
+// How a decoder computes, chosen when it is loaded.
+struct Engine {
+  ProductFamily family;
+  Element activation;  // what products take in
+  Element query;       // what attention takes in
+  const RowKernels* kernels;
+  void (*attend)(const AttentionTile& tile);
+  KvShape kv;
+};
+
+// What one thread works in: reused by all layers and passes.
+struct Worker {
+  ProductScratch products;
+  AlignedBuffer normed;   // [128, hidden], activations
+  AlignedBuffer product;  // [128, outputs of a panel]
+  AlignedBuffer qkv;      // [128, (heads + 2 kv_heads) * head_dim]
+  AlignedBuffer ffn;      // [128, ffn], activations
+  AlignedBuffer queries;  // one attention tile
+  AlignedBuffer attention_scratch;
+  AlignedBuffer segment;  // results of a segment: out, max, sum
+  AlignedBuffer total;    // of all segments so far
+  std::vector<std::size_t> visible;
+  std::vector<const std::byte*> keys;
+  std::vector<const std::byte*> values;
+};
+
+// What all threads share in a pass.
+struct SharedBuffers {
+  AlignedBuffer x;         // residual stream [rows, hidden] float32
+  AlignedBuffer cosines;   // [rows, head_dim / 2]
+  AlignedBuffer sines;     // the same
+  AlignedBuffer qkv;       // [128, (heads + 2 kv_heads) * head_dim], small batches only
+  AlignedBuffer queries;   // [rows, heads * head_dim] float32
+  AlignedBuffer attended;  // [rows padded, heads * head_dim], activations
+  AlignedBuffer ffn;       // [128, ffn], activations, small batches only
+  AlignedBuffer segments;  // results of split segments
+  AlignedBuffer wanted;    // [wanted rows padded, hidden], activations
+};
+
+// Bytes that Worker and SharedBuffers take for a pass of so many rows, all of them with logits.
+std::size_t scratch_bytes(const DecoderConfig& config, ProductFamily family, std::size_t max_rows,
+                          std::size_t num_threads);
+
+// One pass of a batch through the model.
+//
+// A small batch (up to 128 rows) is bound by reading the weights: threads share each product by
+// panels of its weight. A large one is bound by arithmetic: threads take blocks of rows, and carry
+// each from the attention's output to the next layer's queries without waiting for the others.
+class ForwardPass {
+ public:
+  ForwardPass(const DecoderConfig& config, const DecoderWeights& weights, const Engine& engine,
+              const Batch& batch, SharedBuffers& shared, std::span<Worker> workers, float* logits);
+
+  // What each thread of the team does.
+  void run(Team::Member& member);
+
+ private:
+  struct RowBlock {
+    std::size_t first;
+    std::size_t count;
+  };
+
+  void embed(Team::Member& member);
+  void run_small(Team::Member& member);
+  void run_large(Team::Member& member);
+  void write_logits(Team::Member& member);
+
+  void norm_rows(const float* weight, RowBlock block, void* out) const;
+  void project_qkv(std::size_t layer, RowBlock block, Worker& worker);
+  void finish_qkv_row(std::size_t layer, std::size_t row, float* qkv);
+  void write_row_kv(std::size_t layer, std::size_t row, const float* keys, const float* values);
+  void multiply_and_add(const Linear& linear, std::size_t panel, const void* in, RowBlock block,
+                        const std::vector<float>& bias, Worker& worker);
+  void run_ffn(std::size_t layer, RowBlock block, Worker& worker);
+  void multiply_gate_up(const LayerWeights& weights, std::size_t panel, std::size_t rows,
+                        const void* in, std::byte* out, Worker& worker);
+
+  void attend(std::size_t layer, Team::Member& member);
+  void attend_all_segments(std::size_t layer, const AttentionTask& task, Worker& worker);
+  void attend_segment(std::size_t layer, const AttentionTask& task, std::size_t segment,
+                      float* result, Worker& worker);
+  void gather_queries(const AttentionTask& task, Worker& worker);
+  void merge(const AttentionTask& task, const float* result, float* total) const;
+  void write_attended(const AttentionTask& task, const float* total);
+
+  std::size_t task_rows(const AttentionTask& task) const {
+    return task.num_positions * heads_per_kv_head_;
+  }
+  std::size_t result_floats() const;
+  std::byte* attended_row(std::size_t row) const {
+    return shared_.attended.data() + row * q_size_ * element_bytes(engine_.activation);
+  }
+  float* x_row(std::size_t row) const { return shared_.x.data<float>() + row * hidden_; }
+
+  const DecoderConfig& config_;
+  const DecoderWeights& weights_;
+  const Engine& engine_;
+  const RowKernels& kernels_;
+  const Batch& batch_;
+  SharedBuffers& shared_;
+  std::span<Worker> workers_;
+  float* logits_;
+
+  std::size_t num_rows_;
+  std::size_t hidden_;
+  std::size_t q_size_;
+  std::size_t qkv_size_;
+  std::size_t heads_per_kv_head_;
+};
+
+// Results of an attention segment lie in one piece of floats: out [rows padded, head_dim], then
+// max [rows padded], then sum [rows padded].
+constexpr std::size_t segment_result_floats(std::size_t rows, std::size_t head_dim) {
+  return padded_attention_rows(rows) * (head_dim + 2);
+}
+
+}  // namespace rr::internal

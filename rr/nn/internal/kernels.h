@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+
+#include "rr/nn/internal/attention.h"
+#include "rr/nn/internal/bf16.h"
+
+namespace rr::internal {
+
+// What a number in a buffer is.
+enum class Element { kF32, kBf16 };
+constexpr std::size_t element_bytes(Element element) {
+  return element == Element::kF32 ? sizeof(float) : sizeof(Bf16);
+}
+
+// The operations on rows and tiles, compiled for one instruction set. The same sources
+// (rms_norm.h, swiglu.h, ...) are compiled in one file a set, each with its own compiler flags; the
+// program itself needs no more than x86-64.
+struct RowKernels {
+  void (*rms_norm_f32)(const float* row, const float* weight, float epsilon, std::size_t size,
+                       float* out);
+  void (*rms_norm_bf16)(const float* row, const float* weight, float epsilon, std::size_t size,
+                        Bf16* out);
+  void (*swiglu_f32)(const float* gate, const float* up, std::size_t size, float* out);
+  void (*swiglu_bf16)(const float* gate, const float* up, std::size_t size, Bf16* out);
+  void (*rotate_head)(float* head, const float* cosines, const float* sines, std::size_t half);
+  void (*write_kv_f32)(const float* key, const float* value, std::size_t token,
+                       std::size_t head_dim, float* keys, float* values);
+  void (*write_kv_bf16)(const float* key, const float* value, std::size_t token,
+                        std::size_t head_dim, Bf16* keys, Bf16* values);
+  void (*add)(const float* added, std::size_t size, float* sum);  // sum_i += added_i
+  void (*scale_f32)(const float* in, float factor, std::size_t size, float* out);
+  void (*scale_bf16)(const float* in, float factor, std::size_t size, Bf16* out);
+  void (*widen)(const Bf16* in, std::size_t size, float* out);
+  void (*attend_f32)(const AttentionTile& tile);   // keys and values in float32
+  void (*attend_bf16)(const AttentionTile& tile);  // keys and values in bf16, queries in float32
+  void (*merge_attention)(std::size_t rows, std::size_t head_dim, const float* max,
+                          const float* sum, const float* out, float* total_max, float* total_sum,
+                          float* total_out);
+};
+
+const RowKernels& baseline_kernels();
+const RowKernels& avx2_kernels();    // requires AVX2 and FMA
+const RowKernels& avx512_kernels();  // requires AVX-512 F, BW, DQ, VL
+
+// Attention on bf16 products: queries, keys and values in bf16, sums in float32.
+void attend_avx512_bf16(const AttentionTile& tile);  // requires AVX512_BF16; head_dim % 16 == 0
+void attend_amx_bf16(const AttentionTile& tile);  // requires AMX-BF16 and that; head_dim % 32 == 0
+
+// What this machine runs.
+struct CpuFeatures {
+  bool has_avx2 = false;         // with FMA
+  bool has_avx512 = false;       // F, BW, DQ, VL
+  bool has_avx512_bf16 = false;  // with has_avx512
+  bool has_amx_bf16 = false;     // and the system lets us use the tiles
+};
+const CpuFeatures& cpu_features();
+
+// The best rows kernels of the machine, or those that any x86-64 runs.
+const RowKernels& select_row_kernels(bool force_generic);
+
+}  // namespace rr::internal

@@ -1,0 +1,48 @@
+// The table of RowKernels for the instruction set that the including file is compiled for.
+// Includes nothing that could leave an inline function of this instruction set to the rest of the
+// program.
+
+#pragma once
+
+#include "rr/nn/internal/attention.h"
+#include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/kv_layout.h"
+#include "rr/nn/internal/rms_norm.h"
+#include "rr/nn/internal/rope.h"
+#include "rr/nn/internal/swiglu.h"
+
+namespace rr::internal {
+
+static inline void add_rows(const float* added, std::size_t size, float* sum) {
+  for (std::size_t i = 0; i < size; ++i) sum[i] += added[i];
+}
+
+template <typename Out>
+static inline void scale_row(const float* in, float factor, std::size_t size, Out* out) {
+  for (std::size_t i = 0; i < size; ++i) store(in[i] * factor, out + i);
+}
+
+static inline void widen_row(const Bf16* in, std::size_t size, float* out) {
+  for (std::size_t i = 0; i < size; ++i) out[i] = to_float(in[i]);
+}
+
+static inline RowKernels make_row_kernels() {
+  RowKernels table{};
+  table.rms_norm_f32 = rms_norm<float>;
+  table.rms_norm_bf16 = rms_norm<Bf16>;
+  table.swiglu_f32 = swiglu<float>;
+  table.swiglu_bf16 = swiglu<Bf16>;
+  table.rotate_head = rotate_head;
+  table.write_kv_f32 = write_kv;
+  table.write_kv_bf16 = write_kv;
+  table.add = add_rows;
+  table.scale_f32 = scale_row<float>;
+  table.scale_bf16 = scale_row<Bf16>;
+  table.widen = widen_row;
+  table.attend_f32 = attend_in_float32<float>;
+  table.attend_bf16 = attend_in_float32<Bf16>;
+  table.merge_attention = merge_attention;
+  return table;
+}
+
+}  // namespace rr::internal

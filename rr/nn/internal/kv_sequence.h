@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "rr/nn/decoder.h"
+#include "rr/nn/internal/aligned_buffer.h"
+#include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/kv_layout.h"
+
+namespace rr::internal {
+
+// Where the keys and values of a layer and KV head stand in a block (kv_layout.h).
+struct KvShape {
+  std::size_t num_layers;
+  std::size_t num_kv_heads;
+  std::size_t head_dim;
+  Element element;
+
+  std::size_t head_bytes() const { return kKvBlockTokens * head_dim * element_bytes(element); }
+  std::size_t block_bytes() const { return num_layers * num_kv_heads * 2 * head_bytes(); }
+  std::size_t key_offset(std::size_t layer, std::size_t kv_head) const {
+    return (layer * num_kv_heads + kv_head) * 2 * head_bytes();
+  }
+  std::size_t value_offset(std::size_t layer, std::size_t kv_head) const {
+    return key_offset(layer, kv_head) + head_bytes();
+  }
+};
+
+// Keys and values of 64 tokens in all layers. Zeros at first: attention multiplies what was not
+// written yet by 0.
+class KvBlock {
+ public:
+  explicit KvBlock(const KvShape& shape) : bytes_(shape.block_bytes()) { bytes_.clear(); }
+
+  std::byte* data() const { return bytes_.data(); }
+
+ private:
+  AlignedBuffer bytes_;
+};
+
+class KvBlockSequence : public KvSequence {
+ public:
+  explicit KvBlockSequence(const KvShape& shape) : shape_(shape) {}
+
+  std::size_t length() const override { return length_; }
+  void truncate(std::size_t length) override;
+
+  // Makes room for `count` more tokens; extend() then counts them as read.
+  void reserve(std::size_t count);
+  void extend(std::size_t count) { length_ += count; }
+
+  std::byte* block(std::size_t index) const { return blocks_[index].data(); }
+
+ private:
+  KvShape shape_;
+  std::vector<KvBlock> blocks_;
+  std::size_t length_ = 0;
+};
+
+}  // namespace rr::internal

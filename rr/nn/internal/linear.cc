@@ -1,0 +1,363 @@
+#include "rr/nn/internal/linear.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "rr/base/check.h"
+#include "rr/nn/internal/product_amx.h"
+
+namespace rr::internal {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+
+constexpr std::array<std::size_t, 14> kRowCounts = {1,  2,  3,  4,  6,  8,  12,
+                                                    16, 24, 32, 48, 64, 96, 128};
+static_assert(kRowCounts.back() == kMaxProductRows);
+
+// Weights are laid out for this many rows; the same layout then serves all.
+constexpr std::size_t kLayoutRows = kMaxProductRows;
+
+// The generic family widens this many rows of the weight at a time, so that they stay in the cache.
+constexpr std::size_t kWidenedOutputs = 64;
+
+std::size_t row_count_index(std::size_t rows) {
+  RR_CHECK(rows >= 1 && rows <= kMaxProductRows, "a product has 1 to 128 rows");
+  const auto it = std::lower_bound(kRowCounts.begin(), kRowCounts.end(), rows);
+  return static_cast<std::size_t>(it - kRowCounts.begin());
+}
+
+memory::dim dim(std::size_t value) { return static_cast<memory::dim>(value); }
+
+memory::data_type data_type(ProductFamily family) {
+  return family == ProductFamily::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+// The generic family multiplies by rows of the weight as they are; the others let oneDNN choose.
+Tag weight_tag(ProductFamily family) {
+  return family == ProductFamily::kGeneric ? Tag::ba : Tag::any;
+}
+
+dnnl::matmul::primitive_desc describe(memory::data_type type, std::size_t rows,
+                                      const memory::desc& weight) {
+  const auto dims = weight.dims();
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const memory::desc in({dim(rows), dims[0]}, type, Tag::ab);
+  const memory::desc out({dim(rows), dims[1]}, memory::data_type::f32, Tag::ab);
+  return {dnnl::matmul::desc(in, weight, out), attributes, cpu_engine()};
+}
+
+}  // namespace
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+std::size_t padded_product_rows(std::size_t rows) { return kRowCounts[row_count_index(rows)]; }
+
+bool can_multiply_bf16() {
+  if (!cpu_features().has_avx512_bf16) return false;
+  try {
+    const memory::desc weight({64, 64}, memory::data_type::bf16, Tag::any);
+    const auto product = describe(memory::data_type::bf16, kLayoutRows, weight);
+    return std::string_view(product.impl_info_str()).find("ref") == std::string_view::npos;
+  } catch (const dnnl::error&) {
+    return false;  // for example where ONEDNN_MAX_CPU_ISA forbids it
+  }
+}
+
+// The products of one shape of weight, for each number of rows.
+class ProductCache::Shape {
+ public:
+  Shape(ProductFamily family, std::size_t num_inputs, std::size_t num_outputs)
+      : type_(data_type(family)),
+        weight_(
+            describe(type_, kLayoutRows,
+                     memory::desc({dim(num_inputs), dim(num_outputs)}, type_, weight_tag(family)))
+                .weights_desc()) {}
+
+  const memory::desc& weight() const { return weight_; }
+
+  void execute(std::size_t rows, const void* in, const void* weight, float* out,
+               ProductScratch& scratch) {
+    const Product& product = product_of(rows);
+    scratch.dnnl_scratchpad.reserve(product.scratchpad.get_size());
+    // oneDNN does not write to sources, but its memory takes no const.
+    const memory in_memory(product.in, cpu_engine(), const_cast<void*>(in));
+    const memory weight_memory(weight_, cpu_engine(), const_cast<void*>(weight));
+    const memory out_memory(product.out, cpu_engine(), out);
+    const memory scratchpad(product.scratchpad, cpu_engine(), scratch.dnnl_scratchpad.data());
+    product.primitive.execute(scratch.stream, {{DNNL_ARG_SRC, in_memory},
+                                               {DNNL_ARG_WEIGHTS, weight_memory},
+                                               {DNNL_ARG_DST, out_memory},
+                                               {DNNL_ARG_SCRATCHPAD, scratchpad}});
+  }
+
+ private:
+  struct Product {
+    dnnl::matmul primitive;
+    memory::desc in;
+    memory::desc out;
+    memory::desc scratchpad;
+  };
+
+  const Product& product_of(std::size_t rows) {
+    const std::size_t index = row_count_index(rows);
+    const Product* product = ready_[index].load(std::memory_order_acquire);
+    return product != nullptr ? *product : create(index);
+  }
+
+  const Product& create(std::size_t index) {
+    const std::lock_guard lock(mutex_);
+    if (products_[index] == nullptr) {
+      const auto description = describe(type_, kRowCounts[index], weight_);
+      products_[index] =
+          std::make_unique<Product>(Product{dnnl::matmul(description), description.src_desc(),
+                                            description.dst_desc(), description.scratchpad_desc()});
+      ready_[index].store(products_[index].get(), std::memory_order_release);
+    }
+    return *products_[index];
+  }
+
+  memory::data_type type_;
+  memory::desc weight_;
+  std::mutex mutex_;  // guards products_
+  std::array<std::unique_ptr<Product>, kRowCounts.size()> products_;
+  std::array<std::atomic<const Product*>, kRowCounts.size()> ready_ = {};
+};
+
+struct ProductCache::State {
+  explicit State(ProductFamily the_family) : family(the_family) {}
+
+  ProductFamily family;
+  WeightArena arena;
+  std::mutex mutex;  // guards shapes
+  std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<Shape>> shapes;
+};
+
+ProductCache::ProductCache(ProductFamily family) : state_(std::make_unique<State>(family)) {}
+ProductCache::~ProductCache() = default;
+
+WeightArena& ProductCache::arena() { return state_->arena; }
+
+ProductCache::Shape& ProductCache::shape(std::size_t num_inputs, std::size_t num_outputs) {
+  const std::lock_guard lock(state_->mutex);
+  std::unique_ptr<Shape>& shape = state_->shapes[{num_inputs, num_outputs}];
+  if (shape == nullptr) shape = std::make_unique<Shape>(state_->family, num_inputs, num_outputs);
+  return *shape;
+}
+
+namespace {
+
+// Where element (k, n) of a blocked layout stands, in elements (oneDNN developer guide, "Memory
+// format propagation": inner blocks are counted from the innermost outwards).
+std::size_t offset_in(const memory::desc& layout, memory::dim k, memory::dim n) {
+  const dnnl_blocking_desc_t& blocking = layout.data.format_desc.blocking;
+  memory::dim position[2] = {k, n};
+  memory::dim offset = layout.data.offset0;
+  memory::dim stride = 1;
+  for (int i = blocking.inner_nblks - 1; i >= 0; --i) {
+    memory::dim& along = position[blocking.inner_idxs[i]];
+    offset += along % blocking.inner_blks[i] * stride;
+    along /= blocking.inner_blks[i];
+    stride *= blocking.inner_blks[i];
+  }
+  offset += position[0] * blocking.strides[0] + position[1] * blocking.strides[1];
+  return static_cast<std::size_t>(offset);
+}
+
+// kBf16 and kF32: weights in the layout that oneDNN chose.
+class PackedLinear : public Linear {
+ public:
+  PackedLinear(ProductFamily family, std::size_t num_inputs, std::vector<std::size_t> panels,
+               ProductCache& cache)
+      : family_(family), num_inputs_(num_inputs), outputs_(std::move(panels)) {
+    for (const std::size_t outputs : outputs_) {
+      ProductCache::Shape& shape = cache.shape(num_inputs, outputs);
+      const std::size_t bytes = shape.weight().get_size();
+      panels_.push_back({&shape, cache.arena().allocate(bytes), bytes});
+    }
+  }
+
+  std::size_t num_inputs() const override { return num_inputs_; }
+  std::size_t num_panels() const override { return panels_.size(); }
+  std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
+
+  void pack(std::size_t panel, const float* weight, ProductScratch& scratch) override {
+    const memory::desc plain({dim(num_inputs_), dim(outputs_[panel])}, memory::data_type::f32,
+                             Tag::ba);
+    memory source(plain, cpu_engine(), const_cast<float*>(weight));
+    memory target(panels_[panel].shape->weight(), cpu_engine(), panels_[panel].weight);
+    dnnl::reorder(source, target).execute(scratch.stream, source, target);
+  }
+
+  void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
+                ProductScratch& scratch) const override {
+    panels_[panel].shape->execute(rows, in, panels_[panel].weight, out, scratch);
+  }
+
+  void weight_row(std::size_t panel, std::size_t row, float* out) const override {
+    const memory::desc& layout = panels_[panel].shape->weight();
+    const void* const weight = panels_[panel].weight;
+    for (std::size_t k = 0; k < num_inputs_; ++k) {
+      const std::size_t offset = offset_in(layout, dim(k), dim(row));
+      out[k] = family_ == ProductFamily::kBf16 ? to_float(static_cast<const Bf16*>(weight)[offset])
+                                               : static_cast<const float*>(weight)[offset];
+    }
+  }
+
+  std::size_t num_bytes() const override {
+    std::size_t bytes = 0;
+    for (const Panel& panel : panels_) bytes += panel.num_bytes;
+    return bytes;
+  }
+
+ private:
+  struct Panel {
+    ProductCache::Shape* shape;
+    void* weight;
+    std::size_t num_bytes;
+  };
+
+  ProductFamily family_;
+  std::size_t num_inputs_;
+  std::vector<std::size_t> outputs_;
+  std::vector<Panel> panels_;
+};
+
+Bf16* allocate_bf16(WeightArena& arena, std::size_t count) {
+  return static_cast<Bf16*>(static_cast<void*>(arena.allocate(count * sizeof(Bf16))));
+}
+
+// kAmx: see product_amx.h.
+class AmxLinear : public Linear {
+ public:
+  AmxLinear(std::size_t num_inputs, std::vector<std::size_t> panels, WeightArena& arena)
+      : num_inputs_(num_inputs), outputs_(std::move(panels)) {
+    RR_CHECK(num_inputs % 32 == 0, "AMX products take inputs in whole groups of 32");
+    for (const std::size_t outputs : outputs_) {
+      panels_.push_back(allocate_bf16(arena, amx_packed_elements(outputs, num_inputs)));
+    }
+  }
+
+  std::size_t num_inputs() const override { return num_inputs_; }
+  std::size_t num_panels() const override { return panels_.size(); }
+  std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
+
+  void pack(std::size_t panel, const float* weight, ProductScratch&) override {
+    pack_for_amx(weight, outputs_[panel], num_inputs_, panels_[panel]);
+  }
+
+  void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
+                ProductScratch&) const override {
+    multiply_on_amx(static_cast<const Bf16*>(in), rows, num_inputs_, panels_[panel],
+                    outputs_[panel], out);
+  }
+
+  void weight_row(std::size_t panel, std::size_t row, float* out) const override {
+    const Bf16* const packed = panels_[panel];
+    for (std::size_t k = 0; k < num_inputs_; ++k) {
+      out[k] = to_float(packed[amx_packed_offset(row, k, num_inputs_)]);
+    }
+  }
+
+  std::size_t num_bytes() const override {
+    std::size_t bytes = 0;
+    for (const std::size_t outputs : outputs_) {
+      bytes += amx_packed_elements(outputs, num_inputs_) * sizeof(Bf16);
+    }
+    return bytes;
+  }
+
+ private:
+  std::size_t num_inputs_;
+  std::vector<std::size_t> outputs_;
+  std::vector<Bf16*> panels_;
+};
+
+// kGeneric: rows of bf16, widened for a product in float32. A panel is multiplied in slices of
+// kWidenedOutputs, whose results stand side by side in `out`.
+class GenericLinear : public Linear {
+ public:
+  GenericLinear(std::size_t num_inputs, std::vector<std::size_t> panels, ProductCache& cache,
+                const RowKernels& kernels)
+      : num_inputs_(num_inputs), outputs_(std::move(panels)), cache_(cache), kernels_(kernels) {
+    for (const std::size_t outputs : outputs_) {
+      panels_.push_back(allocate_bf16(cache.arena(), outputs * num_inputs));
+    }
+  }
+
+  std::size_t num_inputs() const override { return num_inputs_; }
+  std::size_t num_panels() const override { return panels_.size(); }
+  std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
+
+  void pack(std::size_t panel, const float* weight, ProductScratch&) override {
+    Bf16* const rows = panels_[panel];
+    for (std::size_t i = 0; i < outputs_[panel] * num_inputs_; ++i) rows[i] = to_bf16(weight[i]);
+  }
+
+  void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
+                ProductScratch& scratch) const override {
+    const std::size_t padded = padded_product_rows(rows);
+    const std::size_t widened_floats = kWidenedOutputs * num_inputs_;
+    scratch.widened.reserve((widened_floats + padded * kWidenedOutputs) * sizeof(float));
+    float* const widened = scratch.widened.data<float>();
+    float* const slice = widened + widened_floats;
+    const std::size_t outputs = outputs_[panel];
+    for (std::size_t first = 0; first < outputs; first += kWidenedOutputs) {
+      const std::size_t width = std::min(kWidenedOutputs, outputs - first);
+      kernels_.widen(panels_[panel] + first * num_inputs_, width * num_inputs_, widened);
+      cache_.shape(num_inputs_, width).execute(rows, in, widened, slice, scratch);
+      for (std::size_t r = 0; r < rows; ++r) {
+        std::copy_n(slice + r * width, width, out + r * outputs + first);
+      }
+    }
+  }
+
+  void weight_row(std::size_t panel, std::size_t row, float* out) const override {
+    kernels_.widen(panels_[panel] + row * num_inputs_, num_inputs_, out);
+  }
+
+  std::size_t num_bytes() const override {
+    return std::accumulate(outputs_.begin(), outputs_.end(), std::size_t{0}) * num_inputs_ *
+           sizeof(Bf16);
+  }
+
+ private:
+  std::size_t num_inputs_;
+  std::vector<std::size_t> outputs_;
+  ProductCache& cache_;
+  const RowKernels& kernels_;
+  std::vector<Bf16*> panels_;
+};
+
+}  // namespace
+
+std::size_t Linear::max_panel_outputs() const {
+  std::size_t most = 0;
+  for (std::size_t p = 0; p < num_panels(); ++p) most = std::max(most, panel_outputs(p));
+  return most;
+}
+
+std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs,
+                                    std::vector<std::size_t> panels, ProductCache& cache,
+                                    const RowKernels& kernels) {
+  if (family == ProductFamily::kAmx) {
+    return std::make_unique<AmxLinear>(num_inputs, std::move(panels), cache.arena());
+  }
+  if (family == ProductFamily::kGeneric) {
+    return std::make_unique<GenericLinear>(num_inputs, std::move(panels), cache, kernels);
+  }
+  return std::make_unique<PackedLinear>(family, num_inputs, std::move(panels), cache);
+}
+
+}  // namespace rr::internal

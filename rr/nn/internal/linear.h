@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <vector>
+
+#include "rr/nn/internal/aligned_buffer.h"
+#include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/weight_arena.h"
+
+namespace rr::internal {
+
+// How products are computed.
+enum class ProductFamily {
+  kAmx,      // own kernels on bf16 tiles; needs AMX-BF16 and inputs in whole groups of 32
+  kBf16,     // oneDNN on bf16 activations and weights; needs AVX512_BF16
+  kGeneric,  // weights kept in bf16, widened piece by piece for oneDNN products in float32
+  kF32,      // oneDNN on float32 weights
+};
+
+// What its products take in.
+constexpr Element activation_element(ProductFamily family) {
+  const bool takes_bf16 = family == ProductFamily::kAmx || family == ProductFamily::kBf16;
+  return takes_bf16 ? Element::kBf16 : Element::kF32;
+}
+
+// The one engine of all primitives, streams and memories: oneDNN does not mix engines.
+const dnnl::engine& cpu_engine();
+
+// What one thread needs for products. Not shared.
+struct ProductScratch {
+  dnnl::stream stream{cpu_engine()};
+  AlignedBuffer dnnl_scratchpad;
+  AlignedBuffer widened;  // kGeneric
+};
+
+// oneDNN products are computed for a few numbers of rows only, so that few kernels have to be
+// generated. Requires 1 <= rows <= kMaxProductRows.
+constexpr std::size_t kMaxProductRows = 128;
+std::size_t padded_product_rows(std::size_t rows);
+
+// The weight of a linear layer, packed once for products. It is cut by outputs into panels that
+// threads can take one by one.
+class Linear {
+ public:
+  virtual ~Linear() = default;
+
+  virtual std::size_t num_inputs() const = 0;
+  virtual std::size_t num_panels() const = 0;
+  virtual std::size_t panel_outputs(std::size_t panel) const = 0;
+  std::size_t max_panel_outputs() const;
+
+  // Sets the weight of a panel: [panel_outputs, num_inputs] float32. Panels may be packed by
+  // several threads at the same time.
+  virtual void pack(std::size_t panel, const float* weight, ProductScratch& scratch) = 0;
+
+  // out [rows padded, panel_outputs] float32 = in [rows padded, num_inputs] * weight^T. `in` holds
+  // activation_element(family) numbers; what stands in padding rows does not matter, but must be
+  // readable. A row's result does not depend on the other rows.
+  virtual void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
+                        ProductScratch& scratch) const = 0;
+
+  // One row of the weight: [num_inputs].
+  virtual void weight_row(std::size_t panel, std::size_t row, float* out) const = 0;
+
+  virtual std::size_t num_bytes() const = 0;
+};
+
+// Creates an empty Linear of these panels (outputs of each). The products of all layers of one
+// shape share their kernels through `cache`, which also holds their memory and must outlive them.
+class ProductCache;
+std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs,
+                                    std::vector<std::size_t> panels, ProductCache& cache,
+                                    const RowKernels& kernels);
+
+// Whether oneDNN multiplies bf16 on this machine by its own instructions.
+bool can_multiply_bf16();
+
+// Kernels by shape, for one family, created on first use by any thread; and the memory of the
+// weights that they multiply.
+class ProductCache {
+ public:
+  explicit ProductCache(ProductFamily family);
+  ~ProductCache();
+  ProductCache(const ProductCache&) = delete;
+  ProductCache& operator=(const ProductCache&) = delete;
+
+  class Shape;  // of one (inputs, outputs)
+  Shape& shape(std::size_t num_inputs, std::size_t num_outputs);
+
+  // Where the weights lie.
+  WeightArena& arena();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rr::internal
