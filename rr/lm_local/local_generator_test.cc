@@ -1,0 +1,435 @@
+#include "rr/lm_local/local_generator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <condition_variable>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "rr/base/random.h"
+#include "rr/base/utf8.h"
+#include "rr/lm_local/internal/fake_model.h"
+#include "rr/lm_local/sampler.h"
+
+namespace rr {
+namespace {
+
+using internal::fake_model;
+using internal::FakeDecoder;
+using internal::hashed_scores;
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+// Hears many requests, and can be waited for.
+class Audience {
+ public:
+  struct Heard {
+    std::string text;
+    std::vector<Completion> ends;
+  };
+
+  // The listener of request `key`.
+  GenerationListener listener(std::size_t key) {
+    const std::lock_guard lock(mutex_);
+    ++expected_;
+    heard_[key];
+    return [this, key](const GenerationEvent& event) {
+      const std::lock_guard inside(mutex_);
+      Heard& heard = heard_[key];
+      heard.text += event.text;
+      EXPECT_TRUE(is_valid_utf8(event.text));
+      EXPECT_TRUE(heard.ends.empty()) << "an event after the last";
+      if (event.completion != nullptr) {
+        heard.ends.push_back(*event.completion);
+        order_.push_back(key);
+        ++ended_;
+      }
+      changed_.notify_all();
+    };
+  }
+  void drop(std::size_t key) {  // it was refused
+    const std::lock_guard lock(mutex_);
+    --expected_;
+    heard_.erase(key);
+  }
+
+  void wait_for_all() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return ended_ == expected_; });
+  }
+  void wait_for_text(std::size_t key) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !heard_[key].text.empty(); });
+  }
+
+  // Look at these only when all have ended.
+  const std::map<std::size_t, Heard>& heard() const { return heard_; }
+  const Completion& completion(std::size_t key) const { return heard_.at(key).ends.front(); }
+  const std::vector<std::size_t>& order_of_ends() const { return order_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::size_t, Heard> heard_;
+  std::vector<std::size_t> order_;
+  std::size_t expected_ = 0;
+  std::size_t ended_ = 0;
+};
+
+GenerationRequest request_of(TokenIds prompt, std::vector<Stage> stages, Sampling sampling = {}) {
+  return {std::move(prompt), std::move(stages), sampling, ""};
+}
+
+TokenIds some_prompt(std::size_t size, std::uint64_t seed) {
+  RandomStream random(seed, 1);
+  TokenIds ids(size);
+  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(256));
+  return ids;
+}
+
+const internal::FakeModelOptions kWords = {.words = {" >", " [", "</", "think", "12", "ab"}};
+
+// Never ends by itself.
+internal::FakeScores endless_scores() {
+  return [](std::span<const TokenId> read, std::span<float> scores) {
+    hashed_scores(1)(read, scores);
+    scores[scores.size() - 2] = -100;  // FakeTokenizer's end token
+  };
+}
+
+// Requests of every kind: lengths, stages, samplings.
+std::vector<GenerationRequest> mixed_requests(std::size_t count) {
+  std::vector<GenerationRequest> requests;
+  for (std::size_t i = 0; i < count; ++i) {
+    RandomStream random(i, 2);
+    std::vector<Stage> stages;
+    if (i % 3 == 0) stages.emplace_back(ForcedStage{"<think>"});
+    stages.emplace_back(FreeStage{random.below(30), {"a", "Q>"}});
+    if (i % 2 == 0) {
+      stages.emplace_back(ForcedStage{"</think> a long text that takes several pieces <answer>"});
+      stages.emplace_back(PermutationStage{1 + random.below(14)});
+      stages.emplace_back(ForcedStage{"</answer>"});
+    }
+    const Sampling sampling = {.temperature = i % 4 == 0 ? 0.0 : 1.0,
+                               .top_p = i % 5 == 0 ? 0.8 : 1.0,
+                               .top_k = i % 7 == 0 ? 5u : 0u,
+                               .seed = i / 2};
+    requests.push_back(request_of(some_prompt(1 + random.below(90), i), stages, sampling));
+    requests.back().label = "topic/" + std::to_string(i / 3);
+  }
+  return requests;
+}
+
+// What must not change with the batch.
+void expect_same(const Completion& a, const Completion& b) {
+  EXPECT_EQ(a.text, b.text);
+  EXPECT_EQ(a.ids, b.ids);
+  EXPECT_EQ(a.token_logprobs, b.token_logprobs);
+  EXPECT_EQ(a.stop, b.stop);
+  ASSERT_EQ(a.stages.size(), b.stages.size());
+  for (std::size_t i = 0; i < a.stages.size(); ++i) {
+    EXPECT_EQ(a.stages[i].num_tokens, b.stages[i].num_tokens);
+    EXPECT_EQ(a.stages[i].num_forced, b.stages[i].num_forced);
+    ASSERT_EQ(a.stages[i].choices.size(), b.stages[i].choices.size());
+    for (std::size_t j = 0; j < a.stages[i].choices.size(); ++j) {
+      EXPECT_EQ(a.stages[i].choices[j].identifier, b.stages[i].choices[j].identifier);
+      EXPECT_EQ(a.stages[i].choices[j].logprob, b.stages[i].choices[j].logprob);
+    }
+  }
+}
+
+void run(LocalGenerator& generator, std::vector<GenerationRequest> requests, Audience& audience) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const auto taken = generator.submit(std::move(requests[i]), audience.listener(i));
+    ASSERT_TRUE(taken.ok()) << taken.error().to_string();
+  }
+  audience.wait_for_all();
+}
+
+TEST(LocalGenerator, WritesTheSameAloneAndInABatch) {
+  const auto model = fake_model(hashed_scores(5), kWords);
+  std::vector<Audience> alone(60);
+  {
+    LocalGenerator generator(*model, {.max_sequences = 1, .max_batch_tokens = 32});
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      run(generator, {mixed_requests(alone.size())[i]}, alone[i]);
+    }
+  }
+  for (const std::size_t max_sequences : {2u, 7u, 64u}) {
+    Audience together;
+    LocalGenerator generator(*model, {.max_sequences = max_sequences, .max_batch_tokens = 32});
+    run(generator, mixed_requests(alone.size()), together);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      expect_same(together.completion(i), alone[i].completion(0));
+    }
+    EXPECT_GT(generator.counters().max_running, 1u);
+    EXPECT_LE(generator.counters().max_running, max_sequences);
+  }
+}
+
+TEST(LocalGenerator, StreamsTheTextItCompletes) {
+  const auto model = fake_model(hashed_scores(6), kWords);
+  LocalGenerator generator(*model);
+  Audience audience;
+  run(generator, mixed_requests(40), audience);
+  for (const auto& [key, heard] : audience.heard()) {
+    ASSERT_EQ(heard.ends.size(), 1u);
+    EXPECT_EQ(heard.text, heard.ends[0].text);
+    EXPECT_EQ(heard.text, model->tokenizer().decode(heard.ends[0].ids));
+  }
+}
+
+TEST(LocalGenerator, KnowsTheLogProbabilityOfEveryToken) {
+  const FakeDecoder* decoder = nullptr;
+  FakeDecoder* inside = nullptr;
+  const auto model = fake_model(hashed_scores(7), kWords, &inside);
+  decoder = inside;
+  const std::size_t vocabulary = model->tokenizer().vocabulary_size();
+  LocalGenerator generator(*model);
+  Audience audience;
+  run(generator, mixed_requests(40), audience);
+  const std::vector<GenerationRequest> requests = mixed_requests(40);
+  for (const auto& [key, heard] : audience.heard()) {
+    const Completion& completion = heard.ends[0];
+    TokenIds read = std::get<TokenIds>(requests[key].prompt);
+    EXPECT_EQ(completion.prompt_tokens, read.size());
+    ASSERT_EQ(completion.token_logprobs.size(), completion.ids.size());
+    std::vector<float> row(decoder->config().vocabulary_size, 6);  // 6: FakeDecoder's padding
+    for (std::size_t i = 0; i < completion.ids.size(); ++i) {
+      hashed_scores(7)(read, std::span(row).first(vocabulary));
+      const auto id = static_cast<std::size_t>(completion.ids[i]);
+      EXPECT_NEAR(completion.token_logprobs[i], row[id] - log_sum_exp(row), 1e-5);
+      read.push_back(completion.ids[i]);
+    }
+  }
+}
+
+TEST(LocalGenerator, ReadsEveryTokenOnceAndPromptsInWholeChunks) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  Audience audience;
+  {
+    LocalGenerator generator(*model, {.max_batch_tokens = 100});
+    run(generator, {request_of(some_prompt(250, 1), {FreeStage{3, {}}})}, audience);
+  }
+  ASSERT_EQ(audience.completion(0).ids.size(), 3u);
+  // The prompt in 100 + 100 + 50; then a token each but for the last, which nothing follows.
+  ASSERT_EQ(decoder->steps.size(), 5u);
+  EXPECT_EQ(decoder->steps[0].tokens, 100u);
+  EXPECT_EQ(decoder->steps[0].rows, 0u);
+  EXPECT_EQ(decoder->steps[2].tokens, 50u);
+  EXPECT_EQ(decoder->steps[2].rows, 1u);
+  EXPECT_EQ(decoder->steps[4].tokens, 1u);
+}
+
+TEST(LocalGenerator, GoesOnWritingWhileLongPromptsAreRead) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  Audience audience;
+  {
+    LocalGenerator generator(*model, {.max_batch_tokens = 10});
+    decoder->step_s = 0.001;
+    ASSERT_TRUE(generator.submit(request_of({1}, {FreeStage{50, {}}}), audience.listener(0)).ok());
+    ASSERT_TRUE(
+        generator.submit(request_of(some_prompt(900, 1), {FreeStage{1, {}}}), audience.listener(1))
+            .ok());
+    audience.wait_for_all();
+  }
+  EXPECT_THAT(audience.order_of_ends(), ::testing::ElementsAre(0, 1));
+  std::size_t mixed = 0;
+  for (const FakeDecoder::StepSize& step : decoder->steps) {
+    EXPECT_LE(step.tokens, 11u);
+    if (step.chunks == 2 && step.tokens == 11) ++mixed;
+  }
+  EXPECT_GE(mixed, 40u);
+}
+
+TEST(LocalGenerator, KeepsWithinTheMemoryForKeysAndValues) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  // Each takes (10 + 20) * 10 bytes: two fit into 800, three do not.
+  LocalGenerator generator(*model, {.kv_memory_bytes = 800});
+  Audience audience;
+  std::vector<GenerationRequest> requests(
+      12, request_of(some_prompt(10, 1), {FreeStage{20, {}}}, {.temperature = 1}));
+  run(generator, std::move(requests), audience);
+  for (const FakeDecoder::StepSize& step : decoder->steps) EXPECT_LE(step.chunks, 2u);
+  EXPECT_EQ(generator.counters().max_running, 2u);
+}
+
+TEST(LocalGenerator, RefusesWhatCannotRun) {
+  internal::FakeModelOptions options = kWords;
+  options.context_length = 100;
+  const auto model = fake_model(hashed_scores(1), options);
+  LocalGenerator generator(*model, {.kv_memory_bytes = 900});
+  const auto refusal = [&](GenerationRequest request) {
+    request.label = "q/3";
+    const auto taken = generator.submit(std::move(request), [](const GenerationEvent&) { FAIL(); });
+    EXPECT_FALSE(taken.ok());
+    return taken.ok() ? std::string() : taken.error().to_string();
+  };
+  EXPECT_EQ(refusal(request_of(some_prompt(81, 1), {FreeStage{20, {}}})),
+            "q/3: the prompt has 81 tokens and 20 may be written, more than the model's context of "
+            "100; shorten the prompt or the budget");
+  EXPECT_EQ(refusal(request_of(some_prompt(81, 1), {FreeStage{20000, {}}})),
+            "q/3: the prompt has 81 tokens and more than 100 may be written, more than the model's "
+            "context of 100; shorten the prompt or the budget");
+  EXPECT_EQ(refusal(request_of(some_prompt(80, 1), {FreeStage{20, {}}})),
+            "q/3: 100 tokens of prompt and completion take 1000 B for keys and values, and only "
+            "900 B are set aside for them");
+  EXPECT_EQ(refusal(request_of({}, {FreeStage{20, {}}})),
+            "q/3: expected a prompt, found an empty one");
+  EXPECT_THAT(refusal(request_of({1, -4}, {FreeStage{20, {}}})),
+              HasSubstr("found -4 at position 1"));
+  EXPECT_THAT(refusal(request_of({1, 1000}, {FreeStage{20, {}}})), HasSubstr("found 1000"));
+  EXPECT_THAT(refusal(request_of({1}, {})), HasSubstr("at least one stage"));
+  EXPECT_THAT(refusal(request_of({1}, {FreeStage{1, {}}}, {.temperature = -1})),
+              HasSubstr("temperature"));
+  EXPECT_THAT(refusal({Messages{{Role::kUser, "hi"}}, {FreeStage{1, {}}}, {}, ""}),
+              HasSubstr("no chat template"));
+}
+
+TEST(LocalGenerator, UsesTheWholeContext) {
+  internal::FakeModelOptions options = kWords;
+  options.context_length = 100;
+  const auto model = fake_model(endless_scores(), options);
+  LocalGenerator generator(*model);
+  Audience audience;
+  run(generator, {request_of(some_prompt(80, 1), {FreeStage{20, {}}}, {.temperature = 1})},
+      audience);
+  EXPECT_EQ(audience.completion(0).stop, StopReason::kLength);
+  EXPECT_EQ(audience.completion(0).ids.size(), 20u);
+}
+
+TEST(LocalGenerator, EndsACancelledRequestAndNoOther) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  decoder->step_s = 0.002;
+  LocalGenerator generator(*model, {.max_sequences = 2});
+  Audience audience;
+  std::vector<GenerationId> ids;
+  for (std::size_t i = 0; i < 4; ++i) {  // 0 and 1 run, 2 and 3 wait
+    const std::size_t budget = i % 2 == 0 ? 3000 : 20;
+    ids.push_back(generator
+                      .submit(request_of({static_cast<TokenId>(i)}, {FreeStage{budget, {}}},
+                                         {.temperature = 1}),
+                              audience.listener(i))
+                      .value());
+  }
+  audience.wait_for_text(0);
+  generator.cancel(ids[0]);
+  generator.cancel(ids[2]);
+  generator.cancel(ids[2]);
+  generator.cancel(12345);
+  audience.wait_for_all();
+  generator.cancel(ids[1]);
+  EXPECT_EQ(audience.completion(0).stop, StopReason::kCancelled);
+  EXPECT_EQ(audience.completion(0).text, audience.heard().at(0).text);
+  EXPECT_FALSE(audience.completion(0).ids.empty());
+  EXPECT_EQ(audience.completion(2).stop, StopReason::kCancelled);
+  EXPECT_NE(audience.completion(1).stop, StopReason::kCancelled);
+  EXPECT_NE(audience.completion(3).stop, StopReason::kCancelled);
+}
+
+TEST(LocalGenerator, EndsEveryRequestWhenItGoes) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  decoder->step_s = 0.002;
+  Audience audience;
+  {
+    LocalGenerator generator(*model, {.max_sequences = 2});
+    for (std::size_t i = 0; i < 6; ++i) {
+      ASSERT_TRUE(generator
+                      .submit(request_of({1}, {FreeStage{3000, {}}}, {.temperature = 1}),
+                              audience.listener(i))
+                      .ok());
+    }
+    audience.wait_for_text(0);
+  }
+  audience.wait_for_all();
+  for (const auto& [key, heard] : audience.heard()) {
+    EXPECT_EQ(heard.ends.at(0).stop, StopReason::kCancelled);
+  }
+}
+
+TEST(LocalGenerator, TakesRequestsAndCancellationsFromManyThreads) {
+  const auto model = fake_model(hashed_scores(9), kWords);
+  Audience audience;
+  {
+    LocalGenerator generator(*model, {.max_sequences = 5, .max_batch_tokens = 40});
+    std::vector<std::thread> threads;
+    for (std::size_t thread = 0; thread < 4; ++thread) {
+      threads.emplace_back([&, thread] {
+        std::vector<GenerationRequest> requests = mixed_requests(30);
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+          const auto id =
+              generator.submit(std::move(requests[i]), audience.listener(100 * thread + i));
+          ASSERT_TRUE(id.ok());
+          if (i % 3 == 1) generator.cancel(id.value());
+          if (i % 5 == 1) generator.cancel(id.value() / 2);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    audience.wait_for_all();
+  }
+  EXPECT_EQ(audience.heard().size(), 120u);
+}
+
+TEST(LocalGenerator, FailsTheRequestsOfAStepThatCannotRunAndGoesOn) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(hashed_scores(1), kWords, &decoder);
+  LocalGenerator generator(*model);
+  decoder->before_return = [decoder] {
+    decoder->before_return = nullptr;
+    decoder->release();
+    throw std::runtime_error("no memory for a kernel");
+  };
+  Audience audience;
+  run(generator, {request_of({1}, {FreeStage{2, {}}})}, audience);
+  EXPECT_EQ(audience.completion(0).stop, StopReason::kFailed);
+  EXPECT_THAT(audience.completion(0).error.value().message, HasSubstr("no memory for a kernel"));
+  Audience later;
+  run(generator, {request_of({1}, {FreeStage{2, {}}})}, later);
+  EXPECT_NE(later.completion(0).stop, StopReason::kFailed);
+}
+
+TEST(LocalGenerator, FailsWhereTheModelGivesNoNumbers) {
+  const auto broken = [](std::span<const TokenId> read, std::span<float> scores) {
+    std::fill(scores.begin(), scores.end(), 0.0f);
+    if (read.size() >= 4) scores[17] = std::numeric_limits<float>::quiet_NaN();
+  };
+  const auto model = fake_model(broken, kWords);
+  LocalGenerator generator(*model);
+  Audience audience;
+  run(generator, {request_of({1, 2}, {FreeStage{9, {}}})}, audience);
+  EXPECT_EQ(audience.completion(0).stop, StopReason::kFailed);
+  EXPECT_EQ(audience.completion(0).ids.size(), 2u);  // what came before stays
+  EXPECT_THAT(audience.completion(0).error.value().message, HasSubstr("not numbers"));
+}
+
+TEST(LocalGenerator, TellsItsTimes) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  decoder->step_s = 0.01;
+  LocalGenerator generator(*model, {.max_sequences = 1, .max_batch_tokens = 10});
+  Audience audience;
+  run(generator,
+      {request_of(some_prompt(30, 1), {FreeStage{5, {}}}, {.temperature = 1}),
+       request_of(some_prompt(10, 1), {FreeStage{1, {}}})},
+      audience);
+  EXPECT_GE(audience.completion(0).prefill_s, 0.03);
+  EXPECT_GE(audience.completion(0).decode_s, 0.04);
+  EXPECT_GE(audience.completion(1).queued_s, 0.07);
+  EXPECT_LT(audience.completion(0).queued_s, 0.07);
+}
+
+}  // namespace
+}  // namespace rr

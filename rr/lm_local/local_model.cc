@@ -1,0 +1,89 @@
+#include "rr/lm_local/local_model.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "rr/base/check.h"
+#include "rr/lm_local/machine.h"
+#include "rr/nn/memory.h"
+#include "rr/weights/model_files.h"
+
+namespace rr {
+namespace {
+
+// Tokens of keys and values that there must be room for beside the weights, for a model to be of
+// any use.
+constexpr std::size_t kLeastKvTokens = 512;
+
+Status check_vocabulary(const Tokenizer& tokenizer, const DecoderConfig& config,
+                        const std::string& where) {
+  if (tokenizer.vocabulary_size() <= config.vocabulary_size) return ok_status();
+  return Error{
+      Errc::kMalformed,
+      fmt::format("the tokenizer has {} tokens and the model's embedding only {} rows: they "
+                  "do not belong together",
+                  tokenizer.vocabulary_size(), config.vocabulary_size),
+      where};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalModel>> LocalModel::load(const std::filesystem::path& path,
+                                                     const LocalModelOptions& options) {
+  const std::string where = path.string();
+  RR_TRY(const std::unique_ptr<ModelFiles> files, ModelFiles::open(path));
+  RR_TRY(const DecoderConfig config, read_decoder_config(*files));
+  Parts parts;
+  RR_TRY(parts.tokenizer, Tokenizer::load(*files));
+  RR_TRY_STATUS(check_vocabulary(*parts.tokenizer, config, where));
+  if (!options.chat_template.empty()) {
+    RR_TRY(parts.chat, ChatTemplate::named(options.chat_template));
+  } else {
+    Result<ChatTemplate> detected = ChatTemplate::detect(*files);
+    if (detected.ok()) {
+      parts.chat = std::move(detected).value();
+    } else {
+      parts.no_chat = detected.error();
+    }
+  }
+  parts.memory = plan_memory(config, options.decoder, options.max_rows);
+  RR_TRY_STATUS(check_memory(parts.memory, kLeastKvTokens, free_memory(), where));
+  parts.pool =
+      std::make_unique<ThreadPool>(options.num_threads == 0 ? usable_cores() : options.num_threads);
+  RR_TRY(parts.decoder, Decoder::load(*files, options.decoder, *parts.pool));
+  return std::make_unique<LocalModel>(std::move(parts));
+}
+
+LocalModel::LocalModel(Parts parts)
+    : parts_(std::move(parts)),
+      text_model_{parts_.tokenizer.get(), chat(), parts_.decoder->config().context_length} {
+  RR_CHECK(tokenizer().vocabulary_size() <= config().vocabulary_size,
+           "every token needs a row of the embedding");
+}
+
+Error LocalModel::no_chat() const {
+  if (parts_.no_chat) return *parts_.no_chat;
+  return {Errc::kNotFound, "the model has no chat template", ""};
+}
+
+TokenIds with_begin_token(const Tokenizer& tokenizer, TokenIds ids) {
+  const std::optional<TokenId> begin = tokenizer.begin_token();
+  if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
+  return ids;
+}
+
+std::string bytes_for_people(std::size_t bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1024 && unit + 1 < kUnits.size()) {
+    size /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", size, kUnits[unit]);
+}
+
+}  // namespace rr

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+
+namespace rr {
+
+// Bytes that this process can still take without swapping or being killed: the least of what the
+// system says is available, what the control groups around the process leave (version 1 and 2; file
+// pages that can be dropped do not count as taken), and what its address-space limit leaves.
+// Nothing readable: the largest size.
+std::size_t free_memory();
+
+// Processors this process may run on: its affinity mask, cut to the control group's quota (rounded
+// up). At least 1.
+std::size_t usable_cores();
+
+}  // namespace rr
