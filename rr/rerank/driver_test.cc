@@ -1,0 +1,240 @@
+#include "rr/rerank/driver.h"
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "rr/base/random.h"
+#include "rr/rerank/internal/fakes.h"
+
+namespace rr {
+namespace {
+
+using internal::HeldGenerator;
+using ::testing::HasSubstr;
+
+std::vector<Request> topics(std::size_t count, std::size_t candidates = 6) {
+  std::vector<Request> requests;
+  for (std::size_t t = 0; t < count; ++t) {
+    Request request{{Qid(fmt::format("q{}", t)), "?", {}}, {}, {}};
+    for (std::size_t i = 0; i < candidates; ++i) {
+      request.candidates.push_back({Docid(fmt::format("d{}", i)), "", "text"});
+      request.scores.push_back(-static_cast<double>(i));
+    }
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+// Turns every window round.
+Completion reverse(const GenerationRequest& request) {
+  Completion completion;
+  for (const Stage& stage : request.stages) {
+    const auto* permutation = std::get_if<PermutationStage>(&stage);
+    if (permutation == nullptr) continue;
+    for (std::size_t i = permutation->size; i > 0; --i) {
+      completion.text += fmt::format("[{}]{}", i, i > 1 ? " > " : "");
+    }
+  }
+  return completion;
+}
+
+std::string docids_of(const Ranking& ranking) {
+  std::string text;
+  for (const ScoredDocid& doc : ranking.docs) text += doc.docid.str();
+  return text;
+}
+
+class Listener : public RerankListener {
+ public:
+  Status on_topic(std::size_t topic, const RerankSession&, const TopicResult&) override {
+    done.push_back(topic);
+    if (done.size() == fail_at) return Error{Errc::kUnavailable, "disk full", "out"};
+    return ok_status();
+  }
+  void on_window(std::size_t, const RerankSession&) override { ++windows; }
+  bool wants_text() const override { return true; }
+  void on_text(std::size_t, std::string_view text) override { heard += text.size(); }
+
+  std::vector<std::size_t> done;
+  std::size_t windows = 0;
+  std::size_t heard = 0;
+  std::size_t fail_at = 0;
+};
+
+const PromptBuilder kDirect(PromptOptions{.mode = PromptMode::kDirect});
+const SlidingWindows kWindows(4, 2);  // two windows over 6 candidates: (2,6) and (0,4)
+
+TEST(RerankAll, GivesResultsInTheOrderOfTheRequests) {
+  const std::vector<Request> requests = topics(40);
+  Listener listener;
+  HeldGenerator generator(reverse);
+  const auto expected =
+      rerank_all(requests, generator, kWindows, kDirect, {.max_in_flight = 1}, listener);
+  ASSERT_TRUE(expected.ok());
+  EXPECT_EQ(listener.windows, 80u);
+  EXPECT_GT(listener.heard, 80u);
+  EXPECT_EQ(generator.most_waiting, 1u);
+  ASSERT_EQ(expected->topics.size(), 40u);
+  for (std::size_t t = 0; t < 40; ++t) {
+    EXPECT_EQ(expected->topics[t].ranking.qid, requests[t].topic.qid);
+    // (2,6) reversed: 0 1 5 4 3 2; then (0,4): 4 5 1 0 3 2.
+    EXPECT_EQ(docids_of(expected->topics[t].ranking), "d4d5d1d0d3d2");
+  }
+}
+
+TEST(RerankAll, KeepsManyTopicsInFlightAndNoMoreThanTheLimit) {
+  const std::vector<Request> requests = topics(30);
+  HeldGenerator generator(reverse);
+  RandomStream random(3, 0);
+  std::size_t submitted = 0;
+  // Waits until all eight places are taken, then answers any, until the last submits have come.
+  generator.choose = [&](std::size_t waiting) {
+    ++submitted;
+    return waiting < 8 ? -1 : static_cast<int>(random.below(waiting));
+  };
+  class StopAtTwenty : public Listener {
+    Status on_topic(std::size_t topic, const RerankSession& s, const TopicResult& r) override {
+      EXPECT_TRUE(Listener::on_topic(topic, s, r).ok());
+      if (done.size() < 20) return ok_status();
+      return Error{Errc::kUnavailable, "enough", ""};
+    }
+  } listener;
+  const auto run =
+      rerank_all(requests, generator, kWindows, kDirect, {.max_in_flight = 8}, listener);
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(generator.most_waiting, 8u);
+  EXPECT_EQ(listener.done.size(), 20u);
+  EXPECT_FALSE(std::is_sorted(listener.done.begin(), listener.done.end()));
+  EXPECT_FALSE(generator.cancelled.empty());
+}
+
+TEST(RerankAll, RunsTheFirstTopicAloneWhereAskedTo) {
+  HeldGenerator generator(reverse);
+  Listener listener;
+  const auto run = rerank_all(topics(5), generator, kWindows, kDirect,
+                              {.max_in_flight = 4, .first_alone = true}, listener);
+  ASSERT_TRUE(run.ok());
+  EXPECT_TRUE(run->alone_s.has_value());
+  EXPECT_EQ(generator.answered[0], "q0/0");
+  EXPECT_EQ(generator.answered[1], "q0/1");
+}
+
+TEST(RerankAll, FailsWithTheTopicAndTheWindowAfterTellingWhatIsDone) {
+  HeldGenerator generator([](const GenerationRequest& request) {
+    Completion completion = reverse(request);
+    if (request.label == "q2/1") {
+      completion.stop = StopReason::kFailed;
+      completion.error = Error{Errc::kUnavailable, "out of memory", "model"};
+    }
+    return completion;
+  });
+  Listener listener;
+  const auto run =
+      rerank_all(topics(5), generator, kWindows, kDirect, {.max_in_flight = 1}, listener);
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().to_string(), "topic q2, window of ranks 1-4: model: out of memory");
+  EXPECT_THAT(listener.done, ::testing::ElementsAre(0, 1));
+}
+
+TEST(RerankAll, HandsOnAFailureOfTheListener) {
+  HeldGenerator generator(reverse);
+  Listener listener;
+  listener.fail_at = 2;
+  const auto run =
+      rerank_all(topics(5), generator, kWindows, kDirect, {.max_in_flight = 1}, listener);
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().message, "disk full");
+}
+
+TEST(RerankAll, DoesNothingForNoTopicsAndKeepsTopicsWithoutWindows) {
+  HeldGenerator generator(reverse);
+  Listener listener;
+  EXPECT_TRUE(rerank_all({}, generator, kWindows, kDirect, {}, listener).ok());
+  const auto run = rerank_all(topics(2, 0), generator, kWindows, kDirect, {}, listener);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->topics.size(), 2u);
+  EXPECT_TRUE(generator.answered.empty());
+}
+
+constexpr std::size_t kInFlight = 20;
+
+// Lets the topics of a run end in a random order: nothing is answered until kInFlight requests
+// wait, then any one at a time.
+class ShufflingGenerator : public Generator {
+ public:
+  explicit ShufflingGenerator(std::uint64_t seed) : random_(seed, 0) {}
+  ~ShufflingGenerator() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  Result<GenerationId> submit(GenerationRequest request, GenerationListener listener) override {
+    const std::lock_guard lock(mutex_);
+    waiting_.emplace_back(std::move(request), std::move(listener));
+    ++num_submitted_;
+    wake_.notify_one();
+    return GenerationId{1};
+  }
+  void cancel(GenerationId) override {}
+  const TextModel* text_model() const override { return nullptr; }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(
+          lock, [this] { return stopping_ || (num_submitted_ >= kInFlight && !waiting_.empty()); });
+      if (stopping_) return;
+      std::swap(waiting_[random_.below(waiting_.size())], waiting_.back());
+      const auto [request, listener] = std::move(waiting_.back());
+      waiting_.pop_back();
+      lock.unlock();
+      const Completion completion = reverse(request);
+      listener({"", &completion});
+      lock.lock();
+    }
+  }
+
+  RandomStream random_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::pair<GenerationRequest, GenerationListener>> waiting_;
+  std::size_t num_submitted_ = 0;
+  bool stopping_ = false;
+  std::thread thread_{[this] { work(); }};
+};
+
+TEST(RerankAll, GivesTheSameResultsWhateverOrderAnswersComeIn) {
+  const std::vector<Request> requests = topics(50, 9);
+  HeldGenerator one_by_one(reverse);
+  Listener listener;
+  const auto expected =
+      rerank_all(requests, one_by_one, kWindows, kDirect, {.max_in_flight = 1}, listener);
+  ASSERT_TRUE(expected.ok());
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    ShufflingGenerator generator(seed);
+    Listener shuffled;
+    const auto run =
+        rerank_all(requests, generator, kWindows, kDirect, {.max_in_flight = kInFlight}, shuffled);
+    ASSERT_TRUE(run.ok());
+    EXPECT_FALSE(std::is_sorted(shuffled.done.begin(), shuffled.done.end()));
+    for (std::size_t t = 0; t < requests.size(); ++t) {
+      EXPECT_EQ(run->topics[t].ranking.qid, expected->topics[t].ranking.qid);
+      EXPECT_EQ(docids_of(run->topics[t].ranking), docids_of(expected->topics[t].ranking));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rr
