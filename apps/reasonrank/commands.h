@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "rr/base/result.h"
+
 namespace rr {
 
 // Exit codes: 0 done, 1 the world failed (one sentence on stderr), 2 the command line was wrong.
@@ -9,11 +11,15 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
+// Says on stderr in one line what failed and where; returns kExitFailed.
+int report_failure(const Error& error);
+
 // Each adds one subcommand. Its options live in the callback; its exit code goes to `exit_code`,
 // which must outlive `app`.
 void add_rerank_command(CLI::App& app, int& exit_code);
 void add_show_command(CLI::App& app, int& exit_code);
 void add_evaluate_command(CLI::App& app, int& exit_code);
 void add_model_command(CLI::App& app, int& exit_code);
+void add_fix_text_command(CLI::App& app, int& exit_code);
 
 }  // namespace rr

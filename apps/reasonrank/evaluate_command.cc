@@ -1,7 +1,166 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/evaluated_runs.h"
+#include "apps/reasonrank/result_table.h"
+#include "rr/base/json.h"
+#include "rr/ir/id_spelling.h"
 
 namespace rr {
+namespace {
 
-void add_evaluate_command(CLI::App&, int&) {}
+constexpr const char* kDefaultMeasures = "nDCG@10,RR@10,AP,R@100";
+
+constexpr const char* kExamples =
+    R"(Measures have the names of ir_measures: nDCG, nDCG@k, P@k, R@k, AP, AP@k, RR, RR@k, ERR@k,
+Rprec, Success@k, Judged@k, Bpref, SetP, SetRelP, SetR, SetF, SetAP; a relevant grade of at least 2
+is P(rel=2)@k, nDCG with the gain 2^grade - 1 is nDCG(dcg='exp-log2')@k. RBO(p=0.9)@k says how much
+of the first run's order a run keeps: 1 where nothing moved.
+
+Values are trec_eval's: scores compare as 32-bit floats, ties by docid, means are over the topics
+that have both qrels and a ranking.
+
+Examples:
+  reasonrank evaluate qrels.txt bm25.trec
+  reasonrank evaluate qrels.txt bm25.trec out.trec -m nDCG@10,RBO@10
+  reasonrank evaluate beir/nfcorpus/qrels/test.tsv out.trec --per-topic --format tsv
+  reasonrank evaluate qrels.txt bm25.trec out.trec --format latex)";
+
+struct EvaluateOptions {
+  EvaluationInputs inputs;
+  std::string format = "table";
+  bool per_topic = false;
+};
+
+Row table_row(Row row, const std::vector<double>& values) {
+  for (const double value : values) row.emplace_back(fmt::format("{:.4f}", value));
+  return row;
+}
+
+ResultTable table_of_means(const std::vector<EvaluatedRun>& runs, ResultTable table) {
+  for (const EvaluatedRun& run : runs) {
+    const std::string num_topics = std::to_string(run.evaluation.topics.size());
+    table.rows.push_back(table_row({run.path, num_topics}, run.evaluation.means));
+  }
+  for (std::size_t column = 2; column < table.header.size(); ++column) {
+    std::vector<double> values;
+    for (const EvaluatedRun& run : runs) values.push_back(run.evaluation.means[column - 2]);
+    mark_best(table, column, values);
+  }
+  return table;
+}
+
+ResultTable table_of(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
+  ResultTable table;
+  table.header = {"run", options.per_topic ? "qid" : "topics"};
+  for (const Measure& measure : options.inputs.measures) {
+    table.header.emplace_back(name_of(measure));
+  }
+  if (!options.per_topic) return table_of_means(runs, std::move(table));
+  table.text_columns = 2;
+  for (const EvaluatedRun& run : runs) {
+    for (const TopicValues& topic : run.evaluation.topics) {
+      table.rows.push_back(table_row({run.path, spell_id(topic.qid.str())}, topic.values));
+    }
+    table.rows.push_back(table_row({run.path, "all"}, run.evaluation.means));
+  }
+  return table;
+}
+
+// run, measure, [qid,] value. With topics the mean stands under the qid "all", as in trec_eval.
+std::string format_tsv(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
+  std::string text;
+  for (const EvaluatedRun& run : runs) {
+    for (std::size_t i = 0; i < options.inputs.measures.size(); ++i) {
+      const std::string name = name_of(options.inputs.measures[i]);
+      if (options.per_topic) {
+        for (const TopicValues& topic : run.evaluation.topics) {
+          text += fmt::format("{}\t{}\t{}\t{:.6f}\n", run.path, name, spell_id(topic.qid.str()),
+                              topic.values[i]);
+        }
+      }
+      text += fmt::format("{}\t{}\t{}{:.6f}\n", run.path, name, options.per_topic ? "all\t" : "",
+                          run.evaluation.means[i]);
+    }
+  }
+  return text;
+}
+
+Json values_as_json(const std::vector<double>& values, const EvaluateOptions& options) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    object[name_of(options.inputs.measures[i])] = values[i];
+  }
+  return object;
+}
+
+std::string format_json(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
+  Json list = Json::array();
+  for (const EvaluatedRun& run : runs) {
+    const Evaluation& evaluation = run.evaluation;
+    Json entry = {{"run", run.path},
+                  {"tag", run.tag},
+                  {"topics", evaluation.topics.size()},
+                  {"only_in_run", evaluation.only_in_run},
+                  {"only_in_qrels", evaluation.only_in_qrels},
+                  {"means", values_as_json(evaluation.means, options)}};
+    if (options.per_topic) {
+      Json topics = Json::object();
+      for (const TopicValues& topic : evaluation.topics) {
+        topics[topic.qid.str()] = values_as_json(topic.values, options);
+      }
+      entry["per_topic"] = std::move(topics);
+    }
+    list.push_back(std::move(entry));
+  }
+  return to_json_line({{"qrels", options.inputs.qrels}, {"runs", std::move(list)}}) + "\n";
+}
+
+std::string format_results(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
+  if (options.format == "json") return format_json(runs, options);
+  if (options.format == "tsv") return format_tsv(runs, options);
+  const ResultTable table = table_of(runs, options);
+  if (options.format == "markdown") return as_markdown(table);
+  if (options.format == "latex") return as_latex(table);
+  return as_text(table, false);
+}
+
+Status evaluate(const EvaluateOptions& options) {
+  RR_TRY(const std::vector<EvaluatedRun> runs, evaluate_runs(options.inputs));
+  return write_to_stdout(format_results(runs, options));
+}
+
+void add_options(CLI::App& command, EvaluateOptions& options) {
+  command
+      .add_option("qrels", options.inputs.qrels, "Relevance judgements: TREC qrels or a BEIR .tsv")
+      ->required()
+      ->type_name("QRELS");
+  command.add_option("runs", options.inputs.runs, "TREC runs")->required()->type_name("RUN...");
+  add_evaluation_options(command, options.inputs, kDefaultMeasures);
+  command.add_flag("--per-topic", options.per_topic, "Also the values of each topic");
+  command
+      .add_option("--format", options.format,
+                  "table, tsv (run, measure, [qid,] value), json, markdown or latex")
+      ->check(CLI::IsMember({"table", "tsv", "json", "markdown", "latex"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("evaluate", "Measure runs against qrels");
+  const auto options = std::make_shared<EvaluateOptions>();
+  add_options(*command, *options);
+  command->footer(kExamples);
+  command->callback([options, &exit_code] {
+    const Status status = evaluate(*options);
+    exit_code = status.ok() ? kExitOk : report_failure(status.error());
+  });
+}
 
 }  // namespace rr

@@ -1,6 +1,8 @@
 #include <csignal>
+#include <memory>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/help_formatter.h"
 
 int main(int argc, char** argv) {
   // Ctrl-C and a closed pipe end the program at once and in silence: outputs appear whole or not at
@@ -10,6 +12,7 @@ int main(int argc, char** argv) {
   CLI::App app("Ranks passages by reasoning about them.", "reasonrank");
   app.set_version_flag("--version", std::string("reasonrank ") + RR_VERSION);
   app.require_subcommand(1);
+  app.formatter(std::make_shared<rr::HelpFormatter>());
   app.get_formatter()->column_width(34);
 
   int exit_code = rr::kExitOk;
@@ -17,6 +20,7 @@ int main(int argc, char** argv) {
   rr::add_show_command(app, exit_code);
   rr::add_evaluate_command(app, exit_code);
   rr::add_model_command(app, exit_code);
+  rr::add_fix_text_command(app, exit_code);
 
   try {
     app.parse(argc, argv);

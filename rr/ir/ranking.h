@@ -32,6 +32,9 @@ struct Run {
 // 32-bit floats, descending; ties by docid, descending (bytes).
 void sort_as_trec_eval(Ranking& ranking);
 
+// Whether that order puts `a` before `b`.
+bool is_before_in_trec_eval(const ScoredDocid& a, const ScoredDocid& b);
+
 // One topic with everything that a reranker needs: what rank_llm calls a request.
 struct Request {
   Topic topic;

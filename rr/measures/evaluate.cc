@@ -1,33 +1,77 @@
 #include "rr/measures/evaluate.h"
 
 #include <algorithm>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "rr/base/check.h"
-#include "rr/measures/rbo.h"
+#include "rr/measures/judged_ranking.h"
 
 namespace rr {
 namespace {
 
-using DocidsOfTopic = std::unordered_map<Qid, std::vector<Docid>>;
+using RankingOfTopic = std::unordered_map<std::string_view, const Ranking*>;
 
-std::vector<Docid> docids_in_order(Ranking ranking) {
-  sort_as_trec_eval(ranking);
+// Those that are not empty, of topics that `qrels` knows.
+RankingOfTopic rankings_of(const Run& run, const Qrels& qrels) {
+  RankingOfTopic rankings;
+  for (const Ranking& ranking : run.rankings) {
+    if (!qrels.contains(ranking.qid) || ranking.docs.empty()) continue;
+    rankings.emplace(ranking.qid.str(), &ranking);
+  }
+  return rankings;
+}
+
+// nullptr: none.
+const Ranking* ranking_of(const RankingOfTopic& rankings, const Qid& qid) {
+  const auto found = rankings.find(qid.str());
+  return found == rankings.end() ? nullptr : found->second;
+}
+
+// Its documents in trec_eval's order, in which most runs are already.
+std::vector<const ScoredDocid*> in_order(const Ranking& ranking) {
+  std::vector<const ScoredDocid*> docs;
+  docs.reserve(ranking.docs.size());
+  for (const ScoredDocid& doc : ranking.docs) docs.push_back(&doc);
+  const auto is_before = [](const ScoredDocid* a, const ScoredDocid* b) {
+    return is_before_in_trec_eval(*a, *b);
+  };
+  if (!std::is_sorted(docs.begin(), docs.end(), is_before)) {
+    std::sort(docs.begin(), docs.end(), is_before);
+  }
+  return docs;
+}
+
+JudgedRanking judged(const Ranking& ranking, const TopicQrels& qrels) {
+  JudgedRanking judged;
+  judged.grades.reserve(ranking.docs.size());
+  for (const ScoredDocid* doc : in_order(ranking)) {
+    const auto judgement = qrels.find(doc->docid);
+    judged.grades.push_back(judgement == qrels.end() ? kUnjudged : judgement->second);
+  }
+  judged.judgements = sorted_grades(qrels);
+  return judged;
+}
+
+std::vector<Docid> docids_in_order(const Ranking* ranking) {
   std::vector<Docid> docids;
-  docids.reserve(ranking.docs.size());
-  for (ScoredDocid& doc : ranking.docs) docids.push_back(std::move(doc.docid));
+  if (ranking == nullptr) return docids;
+  for (const ScoredDocid* doc : in_order(*ranking)) docids.push_back(doc->docid);
   return docids;
 }
 
-// Of those topics that `qrels` knows.
-DocidsOfTopic docids_of(const Run& run, const Qrels& qrels) {
-  DocidsOfTopic docids;
-  for (const Ranking& ranking : run.rankings) {
-    if (!qrels.contains(ranking.qid) || ranking.docs.empty()) continue;
-    docids.emplace(ranking.qid, docids_in_order(ranking));
+std::vector<double> values_of(std::span<const Measure> measures, const Ranking& ranking,
+                              const TopicQrels& qrels, const Ranking* reference) {
+  const JudgedRanking judged_ranking = judged(ranking, qrels);
+  std::vector<double> values;
+  for (const Measure& measure : measures) {
+    values.push_back(
+        measure.kind == Measure::Kind::kRbo
+            ? rbo_value_of(measure, docids_in_order(&ranking), docids_in_order(reference))
+            : value_of(measure, judged_ranking));
   }
-  return docids;
+  return values;
 }
 
 std::vector<Qid> sorted_qids(const Qrels& qrels) {
@@ -36,11 +80,6 @@ std::vector<Qid> sorted_qids(const Qrels& qrels) {
   for (const auto& [qid, judgements] : qrels) qids.push_back(qid);
   std::sort(qids.begin(), qids.end());
   return qids;
-}
-
-std::span<const Docid> ranking_of(const DocidsOfTopic& docids, const Qid& qid) {
-  const auto found = docids.find(qid);
-  return found == docids.end() ? std::span<const Docid>() : std::span<const Docid>(found->second);
 }
 
 // Means over topics, summed in their order.
@@ -58,31 +97,26 @@ std::vector<double> means_of(const std::vector<TopicValues>& topics, std::size_t
 
 Evaluation evaluate_run(const Run& run, const Qrels& qrels, std::span<const Measure> measures,
                         MissingTopics missing, const Run* reference) {
-  const DocidsOfTopic docids = docids_of(run, qrels);
-  const DocidsOfTopic reference_docids =
-      reference == nullptr ? DocidsOfTopic() : docids_of(*reference, qrels);
+  const bool needs_reference = std::any_of(measures.begin(), measures.end(), [](const Measure& m) {
+    return m.kind == Measure::Kind::kRbo;
+  });
+  RR_CHECK(!needs_reference || reference != nullptr, "RBO compares with another run");
+  const RankingOfTopic rankings = rankings_of(run, qrels);
+  const RankingOfTopic references =
+      needs_reference ? rankings_of(*reference, qrels) : RankingOfTopic();
   Evaluation evaluation;
   for (const Ranking& ranking : run.rankings) {
     if (!qrels.contains(ranking.qid)) ++evaluation.only_in_run;
   }
   for (const Qid& qid : sorted_qids(qrels)) {
-    const bool is_ranked = docids.contains(qid);
-    if (!is_ranked) ++evaluation.only_in_qrels;
-    if (!is_ranked && missing == MissingTopics::kAbsent) continue;
-    TopicValues topic{qid, {}};
-    const std::span<const Docid> ranking = ranking_of(docids, qid);
-    for (const Measure& measure : measures) {
-      if (!is_ranked) {
-        topic.values.push_back(0);
-      } else if (measure.kind == Measure::Kind::kRbo) {
-        RR_CHECK(reference != nullptr, "RBO compares with another run");
-        topic.values.push_back(extrapolated_rbo_at(measure.cutoff, measure.persistence, ranking,
-                                                   ranking_of(reference_docids, qid)));
-      } else {
-        topic.values.push_back(value_of(measure, ranking, qrels.at(qid)));
-      }
+    const Ranking* ranking = ranking_of(rankings, qid);
+    if (ranking == nullptr) ++evaluation.only_in_qrels;
+    if (ranking != nullptr) {
+      evaluation.topics.push_back(
+          {qid, values_of(measures, *ranking, qrels.at(qid), ranking_of(references, qid))});
+    } else if (missing == MissingTopics::kZero) {
+      evaluation.topics.push_back({qid, std::vector<double>(measures.size(), 0.0)});
     }
-    evaluation.topics.push_back(std::move(topic));
   }
   evaluation.means = means_of(evaluation.topics, measures.size());
   return evaluation;

@@ -31,7 +31,7 @@ struct Evaluation {
 // A run's values as trec_eval has them: each ranking is first put in order by sort_as_trec_eval;
 // means are over the topics with both a ranking and qrels.
 //
-// RBO compares with the ranking of the same topic in `reference` (extrapolated_rbo_at); a topic
+// RBO compares with the ranking of the same topic in `reference` (rbo_value_of); a topic
 // that `reference` lacks counts as an empty ranking. Requires reference != nullptr where a measure
 // is RBO.
 Evaluation evaluate_run(const Run& run, const Qrels& qrels, std::span<const Measure> measures,

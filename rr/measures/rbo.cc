@@ -53,6 +53,21 @@ double weighted_agreement(std::size_t k, double weight, double ratio, std::span<
   return sum;
 }
 
+// sum_{d=begin..end} p^d / d.
+double harmonic_tail(double persistence, std::size_t begin, std::size_t end) {
+  double sum = 0;
+  for (std::size_t d = begin; d <= end; ++d) {
+    const auto depth = static_cast<double>(d);
+    sum += std::pow(persistence, depth) / depth;
+  }
+  return sum;
+}
+
+// sum_{d>end} p^d / d.
+double harmonic_rest(double persistence, std::size_t end) {
+  return -std::log1p(-persistence) - harmonic_tail(persistence, 1, end);
+}
+
 void check_arguments(std::size_t k, double persistence) {
   RR_CHECK(k >= 1, "a cutoff is at least 1");
   RR_CHECK(persistence > 0 && persistence < 1, "a persistence lies between 0 and 1");
@@ -103,6 +118,41 @@ double extrapolated_rbo_at(std::size_t k, double persistence, std::span<const Do
   const auto l = static_cast<double>(overlap.size());
   const double last_agreement = (overlap.back() - overlap_of_shorter) / l + overlap_of_shorter / s;
   return sum + last_agreement * std::pow(persistence, l);
+}
+
+double minimal_rbo_at(std::size_t k, double persistence, std::span<const Docid> a,
+                      std::span<const Docid> b) {
+  check_arguments(k, persistence);
+  if (const auto value = value_of_empty(a, b)) return *value;
+  const std::vector<double> overlap =
+      overlaps(a.first(std::min(k, a.size())), b.first(std::min(k, b.size())));
+  double sum = 0;
+  double weight = persistence;
+  for (std::size_t i = 0; i < overlap.size(); ++i, weight *= persistence) {
+    sum += weight * overlap[i] / static_cast<double>(i + 1);
+  }
+  sum += overlap.back() * harmonic_rest(persistence, overlap.size());
+  return (1 - persistence) / persistence * sum;
+}
+
+double residual_rbo_at(std::size_t k, double persistence, std::span<const Docid> a,
+                       std::span<const Docid> b) {
+  check_arguments(k, persistence);
+  if (a.empty() && b.empty()) return 0;
+  a = a.first(std::min(k, a.size()));
+  b = b.first(std::min(k, b.size()));
+  const std::size_t shorter = std::min(a.size(), b.size());
+  const std::size_t longer = std::max(a.size(), b.size());
+  const double overlap = overlaps(a, b).back();
+  const std::size_t all = shorter + longer - static_cast<std::size_t>(overlap);
+  const auto power = [&](std::size_t depth) {
+    return std::pow(persistence, static_cast<double>(depth));
+  };
+  const double unshared =
+      static_cast<double>(shorter) * harmonic_tail(persistence, shorter + 1, all) +
+      static_cast<double>(longer) * harmonic_tail(persistence, longer + 1, all) +
+      overlap * harmonic_rest(persistence, all);
+  return power(shorter) + power(longer) - power(all) - (1 - persistence) / persistence * unshared;
 }
 
 }  // namespace rr

@@ -40,4 +40,14 @@ double normalized_rbo_at(std::size_t k, double persistence, std::span<const Doci
 double extrapolated_rbo_at(std::size_t k, double persistence, std::span<const Docid> a,
                            std::span<const Docid> b);
 
+// How far the value may lie from what was seen, from the first k of a and of b, with the longer
+// ranking used to its end (eq. 11 and 30 of the same paper): the full rankings, were they known,
+// would give at least minimal_rbo_at and at most that plus residual_rbo_at.
+//   minimal   nothing unseen is shared
+//   residual  what is added where everything unseen is shared as early as it can be
+double minimal_rbo_at(std::size_t k, double persistence, std::span<const Docid> a,
+                      std::span<const Docid> b);
+double residual_rbo_at(std::size_t k, double persistence, std::span<const Docid> a,
+                       std::span<const Docid> b);
+
 }  // namespace rr

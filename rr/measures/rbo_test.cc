@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "rr/base/file.h"
@@ -77,6 +80,57 @@ TEST(ExtrapolatedRbo, UsesTheLongerRankingToItsEnd) {
   EXPECT_NEAR(value("abcde", "bacdefgh", 0.9), 0.9000000000000001, 1e-12);
   EXPECT_NEAR(value("hgfedcba", "abc", 0.7), 0.04937056249999998, 1e-12);
   EXPECT_NEAR(value("abcdefgh", "a", 0.5), 0.9999999999999998, 1e-12);
+}
+
+// Numbered documents from `first` on.
+void append_numbered(std::vector<Docid>& ranking, int first, int count) {
+  for (int i = 0; i < count; ++i) ranking.emplace_back(std::to_string(first + i));
+}
+
+void append_missing_of(std::vector<Docid>& ranking, const std::vector<Docid>& other) {
+  for (const Docid& docid : other) {
+    if (std::find(ranking.begin(), ranking.end(), docid) == ranking.end()) ranking.push_back(docid);
+  }
+}
+
+// The bounds are what remains of two rankings that go on for 3,000 more documents: all different,
+// or shared as early as can be.
+TEST(Rbo, BoundsAreReachedByRankingsThatGoOn) {
+  for (const auto& [letters_a, letters_b] :
+       {std::pair("abc", "bca"), std::pair("abcdefg", "zcavwxy"), std::pair("hgfedcba", "abx"),
+        std::pair("abcdefgh", "a"), std::pair("abc", "xyz")}) {
+    for (const double p : {0.5, 0.9, 0.98}) {
+      const auto a = ranking_of(letters_a);
+      const auto b = ranking_of(letters_b);
+      auto different_a = a;
+      auto different_b = b;
+      append_numbered(different_a, 0, 3000);
+      append_numbered(different_b, 3000, 3000 + static_cast<int>(a.size() - b.size()));
+      const double lowest = rbo_at(kWholeRanking, p, different_a, different_b);
+      EXPECT_NEAR(minimal_rbo_at(kWholeRanking, p, a, b), lowest, 1e-12);
+      EXPECT_NEAR(minimal_rbo_at(kWholeRanking, p, b, a), lowest, 1e-12);
+
+      auto shared_a = a;
+      auto shared_b = b;
+      append_missing_of(shared_b, a);
+      append_missing_of(shared_a, b);
+      append_numbered(shared_a, 0, 3000);
+      append_numbered(shared_b, 0, 3000);
+      const double highest = rbo_at(kWholeRanking, p, shared_a, shared_b);
+      EXPECT_NEAR(residual_rbo_at(kWholeRanking, p, a, b), highest - lowest, 1e-12);
+      EXPECT_NEAR(residual_rbo_at(kWholeRanking, p, b, a), highest - lowest, 1e-12);
+      const double extrapolated = extrapolated_rbo_at(kWholeRanking, p, a, b);
+      EXPECT_GE(extrapolated, lowest - 1e-12);
+      EXPECT_LE(extrapolated, highest + 1e-12);
+    }
+  }
+}
+
+TEST(Rbo, NothingSeenLeavesEverythingOpen) {
+  EXPECT_EQ(minimal_rbo_at(5, 0.9, ranking_of("abc"), {}), 0);
+  EXPECT_NEAR(residual_rbo_at(5, 0.9, ranking_of("abc"), {}), 1, 1e-12);
+  EXPECT_EQ(minimal_rbo_at(5, 0.9, {}, {}), 1);
+  EXPECT_EQ(residual_rbo_at(5, 0.9, {}, {}), 0);
 }
 
 TEST(Rbo, EveryVectorComesOut) {

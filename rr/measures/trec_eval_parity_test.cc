@@ -36,7 +36,11 @@ struct TrecEvalCase {
 // trec_eval's name, such as "ndcg_cut_10"; nullopt for a measure that we do not have.
 std::optional<Measure> measure_named(const std::string& name, int relevant_from) {
   static const std::map<std::string, std::string> kWhole = {
-      {"map", "AP"}, {"ndcg", "nDCG"}, {"recip_rank", "RR"}, {"Rprec", "Rprec"}};
+      {"map", "AP"},          {"ndcg", "nDCG"},
+      {"recip_rank", "RR"},   {"Rprec", "Rprec"},
+      {"bpref", "Bpref"},     {"set_P", "SetP"},
+      {"set_recall", "SetR"}, {"set_F", "SetF"},
+      {"set_map", "SetAP"},   {"set_relative_P", "SetRelP"}};
   static const std::map<std::string, std::string> kCut = {
       {"P", "P"}, {"recall", "R"}, {"ndcg_cut", "nDCG"}, {"map_cut", "AP"}, {"success", "Success"}};
   std::optional<Measure> measure;
@@ -112,13 +116,13 @@ constexpr auto kAbsent = MissingTopics::kAbsent;
 
 INSTANTIATE_TEST_SUITE_P(
     Quicktest, TrecEvalParity,
-    ::testing::Values(TrecEvalCase{"qrels.test", "results.test", "out.test", 12},
-                      TrecEvalCase{"qrels.test.with-comments", "results.test", "out.test", 12},
-                      TrecEvalCase{"qrels.test", "results.test", "out.test.a", 43},
-                      TrecEvalCase{"qrels.test", "results.test", "out.test.aq", 172},
-                      TrecEvalCase{"qrels.test", "results.trunc", "out.test.aqc", 172, kZero},
-                      TrecEvalCase{"qrels.test", "results.trunc", "out.test.aqcM", 172, kZero, 100},
-                      TrecEvalCase{"qrels.rel_level", "results.test", "out.test.aql", 172, kAbsent,
+    ::testing::Values(TrecEvalCase{"qrels.test", "results.test", "out.test", 13},
+                      TrecEvalCase{"qrels.test.with-comments", "results.test", "out.test", 13},
+                      TrecEvalCase{"qrels.test", "results.test", "out.test.a", 49},
+                      TrecEvalCase{"qrels.test", "results.test", "out.test.aq", 196},
+                      TrecEvalCase{"qrels.test", "results.trunc", "out.test.aqc", 196, kZero},
+                      TrecEvalCase{"qrels.test", "results.trunc", "out.test.aqcM", 196, kZero, 100},
+                      TrecEvalCase{"qrels.rel_level", "results.test", "out.test.aql", 196, kAbsent,
                                    kWholeRanking, 2},
                       TrecEvalCase{"qrels.test", "results.test", "out.test.meas_params", 44}),
     [](const auto& instance) {

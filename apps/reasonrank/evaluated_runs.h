@@ -1,0 +1,161 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "apps/reasonrank/commands.h"
+#include "rr/ir/qrels_file.h"
+#include "rr/ir/run_file.h"
+#include "rr/measures/evaluate.h"
+#include "rr/measures/expected_reciprocal_rank.h"
+
+// What `evaluate` and `compare` share: qrels and runs are read, measured, and what does not fit is
+// said on standard error.
+
+namespace rr {
+
+struct EvaluationInputs {
+  std::string qrels;
+  std::vector<std::string> runs;
+  std::vector<Measure> measures;
+  MissingTopics missing = MissingTopics::kAbsent;
+  BlankDocids blank_docids = BlankDocids::kKeep;
+};
+
+struct EvaluatedRun {
+  std::string path;
+  std::string tag;
+  Evaluation evaluation;
+};
+
+inline std::string count_topics(std::size_t count) {
+  return fmt::format("{} topic{}", count, count == 1 ? "" : "s");
+}
+
+// Says aloud which topics are not in the means.
+inline void report_topics(const EvaluatedRun& run, const EvaluationInputs& inputs) {
+  const Evaluation& evaluation = run.evaluation;
+  if (evaluation.only_in_run > 0) {
+    fmt::print(stderr, "reasonrank: {}: {} of the run {} no qrels and {} left out\n", run.path,
+               count_topics(evaluation.only_in_run), evaluation.only_in_run == 1 ? "has" : "have",
+               evaluation.only_in_run == 1 ? "is" : "are");
+  }
+  if (evaluation.only_in_qrels == 0) return;
+  const bool is_one = evaluation.only_in_qrels == 1;
+  const char* consequence = is_one ? "is left out of the means (--missing zero counts it as 0)"
+                                   : "are left out of the means (--missing zero counts them as 0)";
+  if (inputs.missing == MissingTopics::kZero) consequence = is_one ? "counts as 0" : "count as 0";
+  fmt::print(stderr, "reasonrank: {}: {} of the qrels {} no ranking and {}\n", run.path,
+             count_topics(evaluation.only_in_qrels), is_one ? "has" : "have", consequence);
+}
+
+inline Result<Run> read_reported_run(const std::string& path, const EvaluationInputs& inputs) {
+  RR_TRY(ReadRun read, read_run(path, inputs.blank_docids));
+  if (read.dropped_lines > 0) {
+    fmt::print(stderr, "reasonrank: {}: {} of {} lines dropped, which have not exactly 6 columns\n",
+               path, read.dropped_lines, read.num_lines);
+  }
+  return std::move(read.run);
+}
+
+// Grades that a measure does not know would make its numbers quietly wrong.
+inline Status check_grades(const Qrels& qrels, const EvaluationInputs& inputs) {
+  const bool has_err = std::any_of(
+      inputs.measures.begin(), inputs.measures.end(),
+      [](const Measure& m) { return m.kind == Measure::Kind::kExpectedReciprocalRank; });
+  if (!has_err) return ok_status();
+  for (const auto& [qid, judgements] : qrels) {
+    for (const auto& [docid, grade] : judgements) {
+      if (grade <= kHighestErrGrade) continue;
+      return Error{Errc::kMalformed,
+                   fmt::format("expected grades up to {} for ERR, found {} for document \"{}\" of "
+                               "topic {}; leave ERR out or map the grades",
+                               kHighestErrGrade, grade, docid.str(), qid.str()),
+                   inputs.qrels};
+    }
+  }
+  return ok_status();
+}
+
+// Each run in turn, so that only two are in memory: RBO compares with the first.
+inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& inputs) {
+  RR_TRY(const Qrels qrels, read_qrels(inputs.qrels));
+  RR_TRY_STATUS(check_grades(qrels, inputs));
+  RR_TRY(const Run first, read_reported_run(inputs.runs.front(), inputs));
+  std::vector<EvaluatedRun> evaluated;
+  for (const std::string& path : inputs.runs) {
+    Run later;
+    if (!evaluated.empty()) {
+      RR_TRY(later, read_reported_run(path, inputs));
+    }
+    const Run& run = evaluated.empty() ? first : later;
+    evaluated.push_back(
+        {path, run.tag, evaluate_run(run, qrels, inputs.measures, inputs.missing, &first)});
+    if (evaluated.back().evaluation.topics.empty()) {
+      return Error{
+          Errc::kMalformed,
+          fmt::format("none of its {} is among the {} of {}; do the two belong together?",
+                      count_topics(run.rankings.size()), count_topics(qrels.size()), inputs.qrels),
+          path};
+    }
+    report_topics(evaluated.back(), inputs);
+  }
+  return evaluated;
+}
+
+inline Status write_to_stdout(const std::string& text) {
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (is_written && std::fflush(stdout) == 0) return ok_status();
+  return Error{Errc::kUnavailable, "the result cannot be written; is the disk full?",
+               "standard output"};
+}
+
+inline void set_measures(const std::vector<std::string>& names, EvaluationInputs& inputs) {
+  inputs.measures.clear();
+  for (const std::string& list : names) {
+    const auto measures = parse_measures(list);
+    if (!measures.ok()) throw CLI::ValidationError("--measures", measures.error().message);
+    inputs.measures.insert(inputs.measures.end(), measures->begin(), measures->end());
+  }
+}
+
+// -m, --missing and --blank-docids.
+inline void add_evaluation_options(CLI::App& command, EvaluationInputs& inputs,
+                                   const char* default_measures) {
+  set_measures({default_measures}, inputs);
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-m,--measures",
+          [&inputs](const std::vector<std::string>& names) { set_measures(names, inputs); },
+          "Measures, with commas between them")
+      ->type_name("NAMES")
+      ->default_str(default_measures)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option_function<std::string>(
+          "--missing",
+          [&inputs](const std::string& value) {
+            inputs.missing = value == "zero" ? MissingTopics::kZero : MissingTopics::kAbsent;
+          },
+          "Topics of the qrels without a ranking: absent from the means, or zero")
+      ->check(CLI::IsMember({"absent", "zero"}))
+      ->type_name("HOW")
+      ->default_str("absent");
+  command
+      .add_option_function<std::string>(
+          "--blank-docids",
+          [&inputs](const std::string& value) {
+            inputs.blank_docids = value == "drop" ? BlankDocids::kDrop : BlankDocids::kKeep;
+          },
+          "Docids with blanks in a run: keep, or drop their lines as the published system does")
+      ->check(CLI::IsMember({"keep", "drop"}))
+      ->type_name("HOW")
+      ->default_str("keep");
+}
+
+}  // namespace rr

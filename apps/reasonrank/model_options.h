@@ -1,0 +1,41 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "rr/base/result.h"
+#include "rr/lm_local/local_model.h"
+
+namespace rr {
+
+// Which model a command runs, and how.
+struct ModelOptions {
+  std::string model;               // a GGUF file or a Hugging Face folder; empty: the default model
+  std::string precision = "bf16";  // or "f32"
+  std::size_t num_threads = 0;     // 0: all usable cores
+  std::string chat_template;       // empty: as the model's files say
+};
+
+// --model. `options` must outlive `command`.
+void add_model_path_option(CLI::App& command, ModelOptions& options);
+
+// --model, --precision, --threads and --chat-template.
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+// What they mean to the room lm_local. Requires options that the command line has checked.
+LocalModelOptions local_model_options(const ModelOptions& options);
+
+// Where `model pull` puts models, as XDG_DATA_HOME and HOME say.
+std::filesystem::path models_folder();
+
+// The model's path: --model, else the default model where `model pull` put it. Fails with the
+// command to run where it was not pulled.
+Result<std::filesystem::path> find_model(const ModelOptions& options);
+
+// find_model() and LocalModel::load().
+Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options);
+
+}  // namespace rr

@@ -1,0 +1,289 @@
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "rr/base/atomic_file.h"
+#include "rr/base/file.h"
+#include "rr/base/json.h"
+#include "tests/shared_data.h"
+
+// The program as a user meets it: its commands, what they print, and what they do with bad input.
+
+namespace rr {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal where one ended the program
+  std::string out;
+  std::string err;
+};
+
+// Runs `reasonrank <arguments>` in a shell, so that pipes and redirections work; $R is the program.
+Outcome shell(const std::string& command, const fs::path& directory) {
+  const std::string line = "cd '" + directory.string() + "' && R='" RR_PROGRAM "'; { " + command +
+                           "; } >stdout.txt 2>stderr.txt </dev/null";
+  const int status = std::system(line.c_str());
+  Outcome outcome;
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.out = read_file(directory / "stdout.txt").value();
+  outcome.err = read_file(directory / "stderr.txt").value();
+  fs::remove(directory / "stdout.txt");
+  fs::remove(directory / "stderr.txt");
+  return outcome;
+}
+
+std::size_t num_lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+class Program : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::temp_directory_path() /
+                 ("rr-e2e-" + std::to_string(::getpid()) + "-" +
+                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(directory_);
+    write("passages.txt", "Grass is green.\nThe sky scatters blue light.\nBread needs yeast.\n");
+    write("topics.jsonl", R"({"_id": "q1", "text": "why is the sky blue?"})"
+                          "\n");
+    write("corpus.jsonl", R"({"_id": "a", "title": "", "text": "Grass is green."})"
+                          "\n"
+                          R"({"_id": "b", "title": "", "text": "The sky scatters blue light."})"
+                          "\n");
+    write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 b 2 1.0 bm25\n");
+    write("qrels.txt", "q1 0 b 1\n");
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  void write(const std::string& name, std::string_view text) const {
+    ASSERT_TRUE(write_file(directory_ / name, text).ok());
+  }
+  Outcome run(const std::string& command) const { return shell(command, directory_); }
+
+  // Exit code 1, one sentence that holds every part of `parts`, and no output file.
+  void expect_refused(const std::string& command, const std::vector<std::string>& parts,
+                      int exit_code = 1) const {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.exit_code, exit_code) << command << "\n" << outcome.err;
+    for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part)) << command;
+    EXPECT_FALSE(fs::exists(directory_ / "out.trec")) << command;
+    if (exit_code == 1) {
+      EXPECT_EQ(num_lines(outcome.err), 1u) << command << "\n" << outcome.err;
+    }
+  }
+
+  fs::path directory_;
+};
+
+constexpr const char* kRerankFiles =
+    "$R rerank --topics topics.jsonl --corpus corpus.jsonl --run run.trec -o out.trec ";
+
+TEST_F(Program, ExplainsItself) {
+  for (const std::string command :
+       {"", "rerank", "show", "evaluate", "model", "model pull", "model info", "model tokenize",
+        "model score", "model generate"}) {
+    const Outcome help = run(fmt::format("$R {} --help", command));
+    EXPECT_EQ(help.exit_code, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr("reasonrank")) << command;
+    EXPECT_EQ(help.err, "") << command;
+  }
+  EXPECT_EQ(run("$R --version").exit_code, 0);
+}
+
+TEST_F(Program, UsageErrorsExitWithTwo) {
+  EXPECT_EQ(run("$R").exit_code, 2);
+  EXPECT_EQ(run("$R rerank --no-such-option").exit_code, 2);
+  EXPECT_EQ(run("$R evaluate").exit_code, 2);
+  expect_refused(std::string(kRerankFiles) + "--stride 30 --window 20", {"stride"}, 2);
+  expect_refused(std::string(kRerankFiles) + "--depth 0", {"depth"}, 2);
+}
+
+TEST_F(Program, NamesTheFaultOfEachInput) {
+  const std::string rerank = kRerankFiles;
+  expect_refused("$R rerank --topics none.jsonl --corpus corpus.jsonl --run run.trec -o out.trec",
+                 {"none.jsonl"});
+  write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 zz 2 1.0 bm25\n");
+  expect_refused(rerank, {"zz", "corpus"});
+  write("run.trec", "q1 0 a 1\n");
+  expect_refused(rerank, {"run.trec:1", "qrels"});
+  write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 b 2 high bm25\n");
+  expect_refused(rerank, {"run.trec:2", "high"});
+  write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 a 2 1.0 bm25\n");
+  expect_refused(rerank, {"run.trec:2", "a"});
+  write("run.trec", "q1 Q0 a\xFF 1 2.0 bm25\n");
+  expect_refused(rerank, {"run.trec:1", "UTF-8"});
+}
+
+TEST_F(Program, NamesTheFaultOfATopicOrACorpus) {
+  const std::string rerank = kRerankFiles;
+  write("topics.jsonl", "{\"_id\": \"q1\", \"text\": \"\"}\n");
+  expect_refused(rerank, {"topics.jsonl:1"});
+  write("topics.jsonl", "{\"_id\": \"q1\", \"text\": \n");
+  expect_refused(rerank, {"topics.jsonl:1"});
+  write("topics.jsonl", "{\"_id\": \"q1\", \"text\": \"why?\"}\n");
+  write("corpus.jsonl", "{\"_id\": \"a\"\n");
+  expect_refused(rerank, {"corpus.jsonl:1"});
+}
+
+TEST_F(Program, SaysWhichModelItCannotUse) {
+  expect_refused(std::string(kRerankFiles) + "--model none.gguf", {"none.gguf"});
+  write("empty.gguf", "");
+  expect_refused(std::string(kRerankFiles) + "--model empty.gguf", {"empty.gguf"});
+  const fs::path model = default_model_file();
+  RR_NEEDS_FILE(model);
+  const std::string half = "head -c 40000000 '" + model.string() + "' > half.gguf; ";
+  expect_refused(half + std::string(kRerankFiles) + "--model half.gguf", {"half.gguf"});
+  // The architecture's name stands in the file's first key-value pair.
+  const std::string strange =
+      "sed '0,/general.architecture\\(.\\{12\\}\\)llama/s//general.architecture\\1qwert/' '" +
+      model.string() + "' > strange.gguf; ";
+  expect_refused(strange + std::string(kRerankFiles) + "--model strange.gguf", {"qwert"});
+}
+
+TEST_F(Program, RefusesAnOutputThatCannotBeWritten) {
+  const fs::path model = default_model_file();
+  RR_NEEDS_FILE(model);
+  expect_refused(
+      "$R rerank --topics topics.jsonl --corpus corpus.jsonl --run run.trec -o none/out.trec",
+      {"none/out.trec"});
+  if (fs::exists("/dev/full")) {
+    const Outcome full =
+        run("$R rerank --topics topics.jsonl --corpus corpus.jsonl --run run.trec --max-thinking 4 "
+            "-o /dev/full");
+    EXPECT_EQ(full.exit_code, 1);
+    EXPECT_THAT(full.err, HasSubstr("/dev/full"));
+  }
+}
+
+TEST_F(Program, EvaluatesAndSaysWhatIsMissing) {
+  // b is second: nDCG@10 = 1/log2(3) = 0.6309, RR = 0.5.
+  write("qrels.txt", "q1 0 b 1\nq2 0 b 1\n");
+  const Outcome outcome = run("$R evaluate qrels.txt run.trec -m nDCG@10,RR@10 --format tsv");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("nDCG@10\t0.6309"));
+  EXPECT_THAT(outcome.out, HasSubstr("RR@10\t0.5"));
+  EXPECT_THAT(outcome.err, HasSubstr("1 topic"));
+  EXPECT_EQ(run("$R evaluate run.trec run.trec").exit_code, 1);
+  EXPECT_EQ(run("$R evaluate qrels.txt qrels.txt").exit_code, 1);
+  EXPECT_EQ(run("$R evaluate qrels.txt run.trec -m nDGC@10").exit_code, 2);
+}
+
+TEST_F(Program, AClosedPipeIsQuiet) {
+  std::string many;
+  for (int i = 0; i < 20000; ++i) many += "q" + std::to_string(i) + " Q0 b 1 1.0 t\n";
+  std::string qrels;
+  for (int i = 0; i < 20000; ++i) qrels += "q" + std::to_string(i) + " 0 b 1\n";
+  write("many.trec", many);
+  write("many.qrels", qrels);
+  const Outcome outcome =
+      run("$R evaluate many.qrels many.trec --per-topic --format tsv | head -1");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+}
+
+class WithModel : public Program {
+ protected:
+  void SetUp() override {
+    Program::SetUp();
+    RR_NEEDS_FILE(default_model_file());
+  }
+};
+
+TEST_F(WithModel, RanksPassagesFromAFile) {
+  const Outcome outcome = run("$R rerank -q 'why is the sky blue?' passages.txt --max-thinking 16");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* text : {"Grass is green", "scatters blue light", "Bread needs yeast"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(text));
+  }
+}
+
+TEST_F(WithModel, WritesARunWhoseScoresAgreeWithItsRanks) {
+  const std::string tiny = std::string(RR_SOURCE_DIR) + "/data/tiny/";
+  const Outcome outcome =
+      run("$R rerank --topics " + tiny + "queries.jsonl --corpus " + tiny + "corpus.jsonl --run " +
+          tiny +
+          "bm25.trec --depth 6 --window 4 --stride 2 --max-thinking 8 --passage-tokens 40 "
+          "-o out.trec --trace out.jsonl");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  auto reader = LineReader::open(directory_ / "out.trec");
+  ASSERT_TRUE(reader.ok());
+  std::map<std::string, float> last_score;
+  std::size_t count = 0;
+  for (std::string line; reader->next(line).value(); ++count) {
+    std::istringstream fields(line);
+    std::string qid, q0, docid;
+    int rank = 0;
+    float score = 0;
+    ASSERT_TRUE(fields >> qid >> q0 >> docid >> rank >> score) << line;
+    if (rank > 1) {
+      EXPECT_LT(score, last_score[qid]) << line;
+    }
+    last_score[qid] = score;
+  }
+  EXPECT_EQ(count, last_score.size() * 6);
+  EXPECT_FALSE(fs::exists(directory_ / "out.trec.partial"));
+
+  const Outcome show = run("$R show out.jsonl --qid " + last_score.begin()->first);
+  EXPECT_EQ(show.exit_code, 0) << show.err;
+  EXPECT_THAT(show.out, HasSubstr("thoughts:"));
+  EXPECT_THAT(show.out, HasSubstr("repairs: none"));
+  EXPECT_EQ(run("$R show out.jsonl --qid nobody").exit_code, 1);
+}
+
+TEST_F(WithModel, GoesOnAfterAKill) {
+  const std::string tiny = std::string(RR_SOURCE_DIR) + "/data/tiny/";
+  const std::string command = "rerank --topics " + tiny + "queries.jsonl --corpus " + tiny +
+                              "corpus.jsonl --run " + tiny +
+                              "bm25.trec --depth 4 --max-thinking 24 --passage-tokens 32 ";
+  ASSERT_EQ(run("$R " + command + "-o whole.trec").exit_code, 0);
+
+  // Killed once a topic is in the journal, then started again.
+  const Outcome killed = run("$R " + command +
+                             "-o out.trec & P=$!; while kill -0 $P 2>/dev/null && [ $(cat "
+                             "out.trec.partial 2>/dev/null | wc -l) -lt 3 ]; do sleep 0.05; done; "
+                             "kill -KILL $P; wait $P 2>/dev/null; test ! -e out.trec");
+  ASSERT_EQ(killed.exit_code, 0) << killed.err;
+  ASSERT_TRUE(fs::exists(directory_ / "out.trec.partial"));
+  const Outcome resumed = run("$R " + command + "-o out.trec");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(read_file(directory_ / "out.trec").value(),
+            read_file(directory_ / "whole.trec").value());
+}
+
+TEST_F(WithModel, ToolsSpeakJsonLines) {
+  write("in.jsonl", "{\"text\": \"The sky is blue.\"}\n{\"text\": \"Grass\"}\n");
+  const Outcome tokens = run("$R model tokenize in.jsonl");
+  ASSERT_EQ(tokens.exit_code, 0) << tokens.err;
+  EXPECT_EQ(num_lines(tokens.out), 2u);
+  write("ids.jsonl", tokens.out);
+  const Outcome scores = run("$R model score ids.jsonl");
+  ASSERT_EQ(scores.exit_code, 0) << scores.err;
+  const std::string first = scores.out.substr(0, scores.out.find('\n'));
+  const std::string first_ids = tokens.out.substr(0, tokens.out.find('\n'));
+  EXPECT_EQ(parse_json(first, "").value()["token_logprobs"].size() + 1,
+            parse_json(first_ids, "").value()["ids"].size());
+  const Outcome generated = run("$R model generate in.jsonl --max-tokens 3");
+  ASSERT_EQ(generated.exit_code, 0) << generated.err;
+  EXPECT_EQ(num_lines(generated.out), 2u);
+  write("bad.jsonl", "{\"text\": \"x\"}\n{\"txt\": 1}\n");
+  const Outcome bad = run("$R model tokenize bad.jsonl");
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("bad.jsonl:2"));
+}
+
+}  // namespace
+}  // namespace rr
