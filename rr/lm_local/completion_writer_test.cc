@@ -295,6 +295,20 @@ TEST(FreeStage, TakesBackWhatItWroteOnWhereTheForcedTextBeginsOtherwise) {
   EXPECT_EQ(written.stages[0].num_forced, 2u);
 }
 
+TEST(FreeStage, DoesNotHaveItsStopStringWrittenTwice) {
+  const FakeTokenizer tokenizer({"k>", "k>\n", "k>!"});
+  // The last token ends with the stop string, goes on as the forced text does, goes on otherwise;
+  // and the budget is spent before it.
+  const std::vector<std::vector<std::string>> scripts = {
+      {"a", "k>"}, {"a", "k>\n"}, {"a", "k>!"}, {"a", "a", "a"}};
+  for (const std::vector<std::string>& tokens : scripts) {
+    Script script(tokenizer, tokens);
+    const Written written =
+        write(tokenizer, {FreeStage{2, {"k>"}}, ForcedStage{"k>\n<"}}, script.scores());
+    EXPECT_EQ(written.text, tokens.size() == 3 ? "aak>\n<" : "ak>\n<") << tokens.back();
+  }
+}
+
 TEST(FreeStage, LooksThroughSeveralForcedTextsForWhatItWroteOn) {
   const FakeTokenizer tokenizer({"k>\n <"});
   Script script(tokenizer, {"k>\n <"});

@@ -15,10 +15,10 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/machine.h"
 #include "rr/lm_local/internal/completion_writer.h"
 #include "rr/lm_local/internal/prompt.h"
 #include "rr/lm_local/internal/running_request.h"
-#include "rr/lm_local/machine.h"
 #include "rr/lm_local/sampler.h"
 
 namespace rr {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
-#include "rr/lm_local/machine.h"
+#include "rr/base/machine.h"
 #include "rr/nn/memory.h"
 #include "rr/weights/model_files.h"
 

@@ -4,15 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "rr/base/file.h"
 #include "rr/base/json.h"
 #include "rr/lm_local/local_generator.h"
-#include "rr/lm_local/machine.h"
 #include "rr/lm_local/scoring.h"
 #include "tests/shared_data.h"
 
@@ -157,21 +154,6 @@ TEST(LocalModel, RefusesAnUnknownTemplateAndAMissingFile) {
   ASSERT_FALSE(model.ok());
   EXPECT_THAT(model.error().message, ::testing::HasSubstr("no-such"));
   EXPECT_FALSE(LocalModel::load("/no/such/model.gguf").ok());
-}
-
-TEST(FreeMemory, IsWhatTheSystemHasAtMost) {
-  std::ifstream file("/proc/meminfo");
-  std::string name;
-  std::size_t kilobytes = 0;
-  file >> name >> kilobytes;
-  ASSERT_EQ(name, "MemTotal:");
-  EXPECT_GT(free_memory(), 1u << 20);
-  EXPECT_LE(free_memory(), kilobytes * 1024);
-}
-
-TEST(UsableCores, AreOneAtLeastAndNotMoreThanThereAre) {
-  EXPECT_GE(usable_cores(), 1u);
-  EXPECT_LE(usable_cores(), std::max(1u, std::thread::hardware_concurrency()));
 }
 
 TEST(BytesForPeople, TakesTheUnitThatFits) {

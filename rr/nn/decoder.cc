@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/machine.h"
 #include "rr/nn/internal/batch.h"
 #include "rr/nn/internal/decoder_weights.h"
 #include "rr/nn/internal/forward_pass.h"
@@ -146,7 +147,7 @@ Result<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files,
                                                const DecoderOptions& options, ThreadPool& pool) {
   RR_TRY(DecoderConfig config, read_decoder_config(files));
   RR_TRY_STATUS(
-      check_memory(plan_memory(config, options, 1), 0, available_memory(), files.path().string()));
+      check_memory(plan_memory(config, options, 1), 0, free_memory(), files.path().string()));
   auto decoder = std::make_unique<internal::FamilyDecoder>(std::move(config), options, pool);
   RR_TRY_STATUS(decoder->load(files, pool));
   return std::unique_ptr<Decoder>(std::move(decoder));

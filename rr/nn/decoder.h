@@ -74,7 +74,7 @@ class Decoder {
 
   virtual const DecoderConfig& config() const = 0;
 
-  // "oneDNN bf16 (AMX)", "generic float32", ...: what runs, for reports.
+  // "bf16 (AMX)", "oneDNN bf16 (AVX-512)", "generic float32": what runs, for reports.
   virtual std::string kernel_name() const = 0;
 
   virtual std::unique_ptr<KvSequence> new_sequence() const = 0;

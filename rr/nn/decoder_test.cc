@@ -580,12 +580,10 @@ TEST(MemoryPlan, RefusesAModelThatDoesNotFitWithTheNumbers) {
   const MemoryPlan plan{
       .weight_bytes = 14 * gib, .kv_bytes_per_token = 65536, .scratch_bytes = gib};
   EXPECT_TRUE(check_memory(plan, 16384, 16 * gib, "m").ok());
-  EXPECT_TRUE(check_memory(plan, 16384, std::nullopt, "m").ok());
   EXPECT_EQ(check_memory(plan, 16384, 15 * gib, "m").error().to_string(),
             "m: the model needs 16.00 GiB of memory (14.00 weights, 1.00 for 16384 tokens of keys "
             "and values, 1.00 working space), 15.00 GiB are free; take a smaller model or a "
             "machine with more memory");
-  EXPECT_GT(available_memory().value_or(0), 0u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "rr/lm_local/machine.h"
+#include "rr/base/machine.h"
 
 #include <sched.h>
 #include <sys/resource.h>
