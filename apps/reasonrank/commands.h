@@ -20,6 +20,10 @@ void add_rerank_command(CLI::App& app, int& exit_code);
 void add_show_command(CLI::App& app, int& exit_code);
 void add_evaluate_command(CLI::App& app, int& exit_code);
 void add_model_command(CLI::App& app, int& exit_code);
+void add_index_command(CLI::App& app, int& exit_code);
+void add_search_command(CLI::App& app, int& exit_code);
+void add_compare_command(CLI::App& app, int& exit_code);
+void add_fuse_command(CLI::App& app, int& exit_code);
 void add_fix_text_command(CLI::App& app, int& exit_code);
 
 }  // namespace rr

@@ -16,9 +16,13 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(34);
 
   int exit_code = rr::kExitOk;
+  rr::add_index_command(app, exit_code);
+  rr::add_search_command(app, exit_code);
   rr::add_rerank_command(app, exit_code);
   rr::add_show_command(app, exit_code);
   rr::add_evaluate_command(app, exit_code);
+  rr::add_compare_command(app, exit_code);
+  rr::add_fuse_command(app, exit_code);
   rr::add_model_command(app, exit_code);
   rr::add_fix_text_command(app, exit_code);
 

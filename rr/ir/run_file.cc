@@ -3,11 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
-#include <numeric>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "rr/base/file.h"
@@ -27,8 +29,26 @@ struct RunLine {
   std::string_view tag;
 };
 
-// Requires at least six columns.
-RunLine split_run_line(std::string_view line) {
+// A line's first six columns, and how many it has.
+struct Columns {
+  std::array<std::string_view, kColumns> first;
+  std::size_t count = 0;
+};
+
+Columns split_columns(std::string_view line) {
+  Columns columns;
+  for (std::size_t end = 0;;) {
+    std::size_t begin = end;
+    while (begin < line.size() && is_blank(line[begin])) ++begin;
+    if (begin == line.size()) return columns;
+    for (end = begin; end < line.size() && !is_blank(line[end]);) ++end;
+    if (columns.count < kColumns) columns.first[columns.count] = line.substr(begin, end - begin);
+    ++columns.count;
+  }
+}
+
+// A line whose docid has blanks. Requires at least six columns.
+RunLine split_line_with_blanks(std::string_view line) {
   std::string_view rest = trim(line);
   RunLine columns;
   columns.qid = take_first_column(rest);
@@ -52,21 +72,23 @@ struct Repeat {
   std::size_t line = std::numeric_limits<std::size_t>::max();
 };
 
+// Whether two documents may be the same: some hash of a docid comes twice.
+bool may_repeat(const std::vector<ScoredDocid>& docs) {
+  std::vector<std::size_t> hashes;
+  hashes.reserve(docs.size());
+  for (const ScoredDocid& doc : docs) hashes.push_back(std::hash<Docid>()(doc.docid));
+  std::sort(hashes.begin(), hashes.end());
+  return std::adjacent_find(hashes.begin(), hashes.end()) != hashes.end();
+}
+
 // The first line that names a document again. lines[i] is the line of docs[i], ascending.
 Repeat first_repeat(const std::vector<ScoredDocid>& docs, const std::vector<std::size_t>& lines) {
-  std::vector<std::size_t> order(docs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&docs](std::size_t a, std::size_t b) {
-    const int order_of_ids = docs[a].docid.str().compare(docs[b].docid.str());
-    return order_of_ids != 0 ? order_of_ids < 0 : a < b;
-  });
-  Repeat first;
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    if (docs[order[i - 1]].docid != docs[order[i]].docid) continue;
-    const std::size_t line = lines[order[i]];
-    if (line < first.line) first = {&docs[order[i]].docid, line};
+  if (!may_repeat(docs)) return {};
+  std::unordered_set<std::string_view> seen;
+  for (std::size_t i = 0; i < docs.size(); ++i) {
+    if (!seen.insert(docs[i].docid.str()).second) return {&docs[i].docid, lines[i]};
   }
-  return first;
+  return {};
 }
 
 class RunReader {
@@ -90,15 +112,16 @@ class RunReader {
 
  private:
   Status take(std::string_view line) {
-    const std::size_t columns = count_columns(line);
-    if (columns == 0) return ok_status();
+    const auto [columns, count] = split_columns(line);
+    if (count == 0) return ok_status();
     ++result_.num_lines;
-    if (columns != kColumns && blank_docids_ == BlankDocids::kDrop) {
-      if (result_.dropped_lines++ == 0) first_dropped_columns_ = columns;
+    if (count == kColumns) return add({columns[0], columns[2], columns[4], columns[5]});
+    if (blank_docids_ == BlankDocids::kDrop) {
+      if (result_.dropped_lines++ == 0) first_dropped_columns_ = count;
       return ok_status();
     }
-    if (columns < kColumns) return wrong_columns(columns, reader_.where());
-    return add(split_run_line(line));
+    if (count < kColumns) return wrong_columns(count, reader_.where());
+    return add(split_line_with_blanks(line));
   }
 
   Status add(const RunLine& line) {

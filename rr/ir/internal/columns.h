@@ -12,7 +12,8 @@ namespace rr {
 
 inline constexpr std::string_view kBlanks = " \t\v\f\r\n";
 
-inline bool is_blank(char c) { return kBlanks.find(c) != std::string_view::npos; }
+// As kBlanks, without a search: every byte of a large run goes through here.
+inline bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 inline std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);

@@ -1,0 +1,91 @@
+// A sound index with any of its bytes changed, behind its checksums: an error or an index that can
+// be searched and read, never a crash. The input is a list of changes, four bytes each: a file, a
+// place in it and what stands there then.
+
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "rr/base/check.h"
+#include "rr/bm25/index_builder.h"
+#include "rr/bm25/internal/index_files.h"
+#include "rr/bm25/internal/index_format.h"
+#include "rr/bm25/internal/query_model.h"
+#include "rr/bm25/internal/retrieval.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace rr::internal;
+
+constexpr std::array<const char*, 5> kFiles = {kTermsFile, kPostingsFile, kDocumentsFile,
+                                               kTextsFile, kFramesFile};
+
+void write(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// 300 documents: "common" is in all of them, in three blocks; the other terms have short lists.
+struct SoundIndex {
+  SoundIndex() {
+    const fs::path base =
+        fs::temp_directory_path() / ("rr-index-fuzz-" + std::to_string(::getpid()));
+    fs::create_directories(base);
+    std::string corpus;
+    for (int i = 0; i < 300; ++i) {
+      corpus += std::to_string(i) + "\tcommon rare" + std::to_string(i % 40);
+      corpus += " common words\n";
+    }
+    write(base / "corpus.tsv", corpus);
+    folder = base / "idx";
+    RR_CHECK(rr::build_index(base / "corpus.tsv", folder, {}).ok(), "a sound corpus is indexed");
+    for (std::size_t i = 0; i < kFiles.size(); ++i) contents[i] = read(folder / kFiles[i]);
+  }
+
+  fs::path folder;
+  std::array<std::string, kFiles.size()> contents;
+};
+
+void use(const IndexFiles& files) {
+  const std::vector<float> norms(256, 0.5F);
+  QueryModel model;
+  for (const char* term : {"common", "rare3", "rare17", "word"}) {
+    if (const auto found = files.find_term(term)) model.terms.push_back({*found, 1, 1});
+  }
+  for (const rr::SearchMethod method : {rr::SearchMethod::kPruned, rr::SearchMethod::kExhaustive}) {
+    static_cast<void>(retrieve(files, model, norms, 10, method));
+  }
+  for (std::uint32_t doc = 0; doc < files.statistics().num_documents; doc += 23) {
+    static_cast<void>(files.passage(doc));
+    static_cast<void>(files.find(files.docid(doc)));
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const SoundIndex sound;
+  auto contents = sound.contents;
+  for (std::size_t at = 0; at + 4 <= size; at += 4) {
+    std::string& file = contents[data[at] % contents.size()];
+    const std::size_t place = (std::size_t{data[at + 1]} << 8 | data[at + 2]) % file.size();
+    file[place] = static_cast<char>(data[at + 3]);
+  }
+  for (std::size_t i = 0; i < kFiles.size(); ++i) write(sound.folder / kFiles[i], contents[i]);
+  const auto files = IndexFiles::open(sound.folder, false);
+  if (files.ok()) use(files.value());
+  return 0;
+}

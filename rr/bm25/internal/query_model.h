@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "rr/bm25/internal/index_files.h"
+#include "rr/bm25/searcher.h"
+
+namespace rr::internal {
+
+// A term of the query that some document has. boost * idf is the most that it can give.
+struct QueryTerm {
+  IndexFiles::Term term;
+  float boost;
+  float idf;
+};
+
+struct QueryModel {
+  std::vector<QueryTerm> terms;  // in the order in which they first stand in the query
+  std::size_t unknown_terms = 0;
+};
+
+// Lucene's idf and mean length, in its 32-bit floats.
+float inverse_document_frequency(std::uint64_t num_with_term, std::uint64_t num_documents);
+float mean_length(const IndexStatistics& statistics);
+
+QueryModel query_model(const IndexFiles& files, const Bm25Options& options, std::string_view query);
+
+}  // namespace rr::internal

@@ -1,0 +1,111 @@
+#include "rr/bm25/searcher.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "rr/base/check.h"
+#include "rr/base/thread_pool.h"
+#include "rr/bm25/internal/index_files.h"
+#include "rr/bm25/internal/query_model.h"
+#include "rr/bm25/internal/retrieval.h"
+#include "rr/bm25/internal/small_float.h"
+
+namespace rr {
+namespace {
+
+// As Lucene's BM25Similarity fills its table, operation by operation.
+std::vector<float> inverse_norms(const Bm25Options& options, float mean_length) {
+  std::vector<float> norms;
+  for (int code = 0; code < 256; ++code) {
+    const auto length =
+        static_cast<float>(internal::byte_to_length(static_cast<std::uint8_t>(code)));
+    norms.push_back(1.0F / (options.k1 * ((1 - options.b) + options.b * length / mean_length)));
+  }
+  return norms;
+}
+
+}  // namespace
+
+Searcher::Searcher(const Index& index, const Bm25Options& options)
+    : index_(&index),
+      options_(options),
+      inverse_norms_(inverse_norms(options, internal::mean_length(index.statistics()))) {
+  RR_CHECK(std::isfinite(options.k1) && options.k1 >= 0, "k1 is finite and not negative");
+  RR_CHECK(options.b >= 0 && options.b <= 1, "b is in [0, 1]");
+}
+
+Result<SearchResult> Searcher::search(std::string_view query, std::size_t k,
+                                      SearchMethod method) const {
+  const internal::QueryModel model = internal::query_model(index_->files(), options_, query);
+  SearchResult result;
+  result.unknown_terms = model.unknown_terms;
+  result.num_terms = model.terms.size() + model.unknown_terms;
+  if (model.terms.empty() || k == 0) return result;
+  RR_TRY(result.hits, internal::retrieve(index_->files(), model, inverse_norms_, k, method));
+  return result;
+}
+
+Result<SearchResult> Searcher::search(const Topic& topic, std::size_t k, bool exclude_own) const {
+  std::unordered_set<std::string_view> excluded;
+  for (const Docid& docid : topic.excluded) excluded.insert(docid.str());
+  if (exclude_own) excluded.insert(topic.qid.str());
+  RR_TRY(SearchResult result, search(topic.query, k + excluded.size()));
+  if (!excluded.empty()) {
+    std::erase_if(result.hits,
+                  [&](const Hit& hit) { return excluded.contains(index_->docid(hit.doc)); });
+  }
+  if (result.hits.size() > k) result.hits.resize(k);
+  return result;
+}
+
+Result<Request> Searcher::request_of(const Topic& topic, const SearchResult& result) const {
+  Request request{topic, {}, {}};
+  for (const Hit& hit : result.hits) {
+    RR_TRY(Passage passage, index_->passage(hit.doc));
+    request.candidates.push_back(std::move(passage));
+    request.scores.push_back(static_cast<double>(hit.score));
+  }
+  return request;
+}
+
+Result<std::vector<SearchResult>> search_all(const Searcher& searcher,
+                                             std::span<const Topic> topics, std::size_t k,
+                                             bool exclude_own, std::size_t num_threads,
+                                             const std::function<void(std::size_t)>& progress) {
+  std::vector<std::optional<Result<SearchResult>>> found(topics.size());
+  std::mutex progress_mutex;
+  std::size_t num_done = 0;
+  ThreadPool pool(num_threads);
+  pool.run(topics.size(), [&](std::size_t i) {
+    found[i].emplace(searcher.search(topics[i], k, exclude_own));
+    if (!progress) return;
+    const std::lock_guard lock(progress_mutex);
+    progress(++num_done);
+  });
+  std::vector<SearchResult> results;
+  for (auto& result : found) {
+    RR_TRY(SearchResult one, std::move(*result));
+    results.push_back(std::move(one));
+  }
+  return results;
+}
+
+Ranking ranking_of(const Index& index, const Topic& topic, const SearchResult& result) {
+  Ranking ranking{topic.qid, {}};
+  double tied = 0;  // the rounded score of the document before
+  double num_ties = 0;
+  for (const Hit& hit : result.hits) {
+    const double rounded = std::round(static_cast<double>(hit.score) * 1e4) / 1e4;
+    num_ties = !ranking.docs.empty() && rounded == tied ? num_ties + 1 : 0;
+    tied = rounded;
+    const double score = std::round((rounded - num_ties * 1e-6) * 1e6) / 1e6;
+    ranking.docs.push_back({Docid(std::string(index.docid(hit.doc))), score});
+  }
+  return ranking;
+}
+
+}  // namespace rr
