@@ -94,8 +94,8 @@ constexpr const char* kRerankFiles =
 
 TEST_F(Program, ExplainsItself) {
   for (const std::string command :
-       {"", "rerank", "show", "evaluate", "model", "model pull", "model info", "model tokenize",
-        "model score", "model generate"}) {
+       {"", "index", "search", "rerank", "show", "evaluate", "compare", "fuse", "fix-text", "model",
+        "model pull", "model info", "model tokenize", "model score", "model generate"}) {
     const Outcome help = run(fmt::format("$R {} --help", command));
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("reasonrank")) << command;
@@ -180,6 +180,41 @@ TEST_F(Program, EvaluatesAndSaysWhatIsMissing) {
   EXPECT_EQ(run("$R evaluate run.trec run.trec").exit_code, 1);
   EXPECT_EQ(run("$R evaluate qrels.txt qrels.txt").exit_code, 1);
   EXPECT_EQ(run("$R evaluate qrels.txt run.trec -m nDGC@10").exit_code, 2);
+}
+
+TEST_F(Program, FindsFusesAndComparesWithoutAModel) {
+  const std::string tiny = std::string(RR_SOURCE_DIR) + "/data/tiny/";
+  ASSERT_EQ(run(fmt::format("$R index {}corpus.jsonl -o idx", tiny)).exit_code, 0);
+  ASSERT_EQ(
+      run(fmt::format("$R search idx --topics {}queries.jsonl -k 20 -o s.trec", tiny)).exit_code,
+      0);
+  ASSERT_EQ(
+      run(fmt::format("$R fuse {}bm25.trec s.trec --method rrf -o fused.trec", tiny)).exit_code, 0);
+  const std::string qrels = tiny + "qrels.trec";
+  const Outcome values = run(
+      fmt::format("$R evaluate {} {}bm25.trec fused.trec -m nDCG@10 --format tsv", qrels, tiny));
+  EXPECT_EQ(values.exit_code, 0) << values.err;
+  EXPECT_THAT(values.out, HasSubstr("nDCG@10\t0.3116"));  // as data/tiny/README.md says
+  const Outcome compared =
+      run(fmt::format("$R compare {} {}bm25.trec s.trec fused.trec -m nDCG@10", qrels, tiny));
+  EXPECT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("0.3116"));
+
+  // One flipped byte in the index is seen, and the file named.
+  ASSERT_EQ(run("f=$(ls -S idx/* | head -1); printf 'X' | dd of=$f bs=1 seek=5000 conv=notrunc "
+                "2>/dev/null")
+                .exit_code,
+            0);
+  const Outcome damaged = run("$R search idx -q sky");
+  EXPECT_EQ(damaged.exit_code, 1);
+  EXPECT_THAT(damaged.err, HasSubstr("idx/"));
+}
+
+TEST_F(Program, RepairsText) {
+  write("messy.txt", "sch\xC3\x83\xC2\xB6n &amp; gut\n");
+  const Outcome outcome = run("$R fix-text < messy.txt");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "sch\xC3\xB6n & gut\n");
 }
 
 TEST_F(Program, AClosedPipeIsQuiet) {
