@@ -30,6 +30,15 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
+std::uint64_t stream_of(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char byte : name) {
+    hash ^= static_cast<unsigned char>(byte);
+    hash *= 0x100000001b3u;
+  }
+  return hash;
+}
+
 std::uint64_t RandomStream::bits_at(std::uint64_t position) const {
   const auto words =
       philox4x32({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),

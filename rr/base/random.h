@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 namespace rr {
@@ -10,6 +11,10 @@ namespace rr {
 // of four words that belongs to a counter under a key. Pure: the same arguments, the same words.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
+
+// The stream that belongs to a name (a label, a qid): its 64-bit FNV-1a, the same on every machine,
+// so that equal seeds draw apart under different names.
+std::uint64_t stream_of(std::string_view name);
 
 // Random numbers that depend on (seed, stream, position) only, never on who else draws or in what
 // order: one stream a request, a topic or an example, and results do not change with the batch.

@@ -42,6 +42,13 @@ TEST(RandomStream, BelowCoversItsRangeEvenly) {
   for (const int count : counts) EXPECT_NEAR(count, 10000, 400);  // 5 standard deviations
 }
 
+TEST(StreamOf, IsFnv1a) {
+  // The vectors of the hash's authors (draft-eastlake-fnv).
+  EXPECT_EQ(stream_of(""), 0xcbf29ce484222325u);
+  EXPECT_EQ(stream_of("a"), 0xaf63dc4c8601ec8cu);
+  EXPECT_EQ(stream_of("foobar"), 0x85944171f73967e8u);
+}
+
 TEST(Shuffle, KeepsEveryItem) {
   std::vector<int> items(100);
   std::iota(items.begin(), items.end(), 0);

@@ -199,13 +199,4 @@ std::size_t choose(std::span<const float> logits, const Sampling& sampling, doub
   return draw_from_best(logits, weights, sampling, uniform);
 }
 
-std::uint64_t stream_of_label(std::string_view label) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char byte : label) {
-    hash ^= static_cast<unsigned char>(byte);
-    hash *= 0x100000001b3u;
-  }
-  return hash;
-}
-
 }  // namespace rr

@@ -29,8 +29,4 @@ Status check_sampling(const Sampling& sampling);
 // do not suffice. Requires a non-empty span on which log_sum_exp() is finite.
 std::size_t choose(std::span<const float> logits, const Sampling& sampling, double uniform);
 
-// The stream of random numbers of a request: 64-bit FNV-1a of its label, so that equal seeds draw
-// apart under different labels.
-std::uint64_t stream_of_label(std::string_view label);
-
 }  // namespace rr

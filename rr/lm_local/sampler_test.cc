@@ -159,12 +159,5 @@ TEST(CheckSampling, RefusesWhatIsOutOfRange) {
             "expected top_p above 0 and at most 1, found 1.5");
 }
 
-TEST(StreamOfLabel, IsFnv1a) {
-  // The vectors of the hash's authors (draft-eastlake-fnv).
-  EXPECT_EQ(stream_of_label(""), 0xcbf29ce484222325u);
-  EXPECT_EQ(stream_of_label("a"), 0xaf63dc4c8601ec8cu);
-  EXPECT_EQ(stream_of_label("foobar"), 0x85944171f73967e8u);
-}
-
 }  // namespace
 }  // namespace rr

@@ -53,13 +53,6 @@ bool ran_into_budget(const Completion& completion) {
                      [](const StageReport& stage) { return stage.stop == StopReason::kLength; });
 }
 
-// FNV-1a: the same on every machine, unlike std::hash.
-std::uint64_t stream_of(const Qid& qid) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : qid.str()) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
-}
-
 }  // namespace
 
 RerankReport& RerankReport::operator+=(const RerankReport& other) {
@@ -198,7 +191,7 @@ void shuffle_candidates(Request& request, std::size_t rank_start, std::size_t ra
                         std::uint64_t seed) {
   rank_end = std::min(rank_end, request.candidates.size());
   if (rank_start >= rank_end) return;
-  RandomStream random(seed, stream_of(request.topic.qid));
+  RandomStream random(seed, stream_of(request.topic.qid.str()));
   const std::span range(request.candidates.data() + rank_start, rank_end - rank_start);
   shuffle(range, random);
 }

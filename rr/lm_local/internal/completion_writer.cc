@@ -53,7 +53,7 @@ CompletionWriter::CompletionWriter(const Tokenizer& tokenizer, std::vector<Stage
     : tokenizer_(&tokenizer),
       stages_(std::move(stages)),
       sampling_(sampling),
-      random_(sampling.seed, stream_of_label(label)) {
+      random_(sampling.seed, stream_of(label)) {
   run_stages();
 }
 
