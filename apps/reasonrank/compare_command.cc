@@ -69,7 +69,7 @@ Result<NamedComparison> compare_files(const CompareCommandOptions& options) {
     const std::size_t left_out = named.comparison.left_out[i];
     if (left_out == 0) continue;
     fmt::print(stderr, "reasonrank: {}: {} left out, which another run lacks\n", named.runs[i].path,
-               count_topics(left_out));
+               counted(left_out, "topic"));
   }
   return named;
 }
@@ -153,7 +153,7 @@ std::string format_tables(const NamedComparison& named, const CompareCommandOpti
   for (std::size_t i = 0; i < options.inputs.measures.size(); ++i) {
     const ResultTable table = table_of(named, named.comparison.measures[i], options);
     const std::string title = fmt::format("{}, {}", name_of(options.inputs.measures[i]),
-                                          count_topics(named.comparison.num_topics));
+                                          counted(named.comparison.num_topics, "topic"));
     text += is_markdown
                 ? fmt::format("**{}**\n\n{}\n", title, as_markdown(table))
                 : fmt::format("{}\n{}\n", title, as_text(table, isatty(STDOUT_FILENO) == 1));

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
+#include "rr/base/wording.h"
 #include "rr/ir/qrels_file.h"
 #include "rr/ir/run_file.h"
 #include "rr/measures/evaluate.h"
@@ -32,16 +34,13 @@ struct EvaluatedRun {
   Evaluation evaluation;
 };
 
-inline std::string count_topics(std::size_t count) {
-  return fmt::format("{} topic{}", count, count == 1 ? "" : "s");
-}
-
 // Says aloud which topics are not in the means.
 inline void report_topics(const EvaluatedRun& run, const EvaluationInputs& inputs) {
   const Evaluation& evaluation = run.evaluation;
   if (evaluation.only_in_run > 0) {
     fmt::print(stderr, "reasonrank: {}: {} of the run {} no qrels and {} left out\n", run.path,
-               count_topics(evaluation.only_in_run), evaluation.only_in_run == 1 ? "has" : "have",
+               counted(evaluation.only_in_run, "topic"),
+               evaluation.only_in_run == 1 ? "has" : "have",
                evaluation.only_in_run == 1 ? "is" : "are");
   }
   if (evaluation.only_in_qrels == 0) return;
@@ -50,7 +49,7 @@ inline void report_topics(const EvaluatedRun& run, const EvaluationInputs& input
                                    : "are left out of the means (--missing zero counts them as 0)";
   if (inputs.missing == MissingTopics::kZero) consequence = is_one ? "counts as 0" : "count as 0";
   fmt::print(stderr, "reasonrank: {}: {} of the qrels {} no ranking and {}\n", run.path,
-             count_topics(evaluation.only_in_qrels), is_one ? "has" : "have", consequence);
+             counted(evaluation.only_in_qrels, "topic"), is_one ? "has" : "have", consequence);
 }
 
 inline Result<Run> read_reported_run(const std::string& path, const EvaluationInputs& inputs) {
@@ -96,11 +95,11 @@ inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& i
     evaluated.push_back(
         {path, run.tag, evaluate_run(run, qrels, inputs.measures, inputs.missing, &first)});
     if (evaluated.back().evaluation.topics.empty()) {
-      return Error{
-          Errc::kMalformed,
-          fmt::format("none of its {} is among the {} of {}; do the two belong together?",
-                      count_topics(run.rankings.size()), count_topics(qrels.size()), inputs.qrels),
-          path};
+      return Error{Errc::kMalformed,
+                   fmt::format("none of its {} is among the {} of {}; do the two belong together?",
+                               counted(run.rankings.size(), "topic"),
+                               counted(qrels.size(), "topic"), inputs.qrels),
+                   path};
     }
     report_topics(evaluated.back(), inputs);
   }
@@ -136,26 +135,14 @@ inline void add_evaluation_options(CLI::App& command, EvaluationInputs& inputs,
       ->default_str(default_measures)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command
-      .add_option_function<std::string>(
-          "--missing",
-          [&inputs](const std::string& value) {
-            inputs.missing = value == "zero" ? MissingTopics::kZero : MissingTopics::kAbsent;
-          },
-          "Topics of the qrels without a ranking: absent from the means, or zero")
-      ->check(CLI::IsMember({"absent", "zero"}))
-      ->type_name("HOW")
-      ->default_str("absent");
-  command
-      .add_option_function<std::string>(
-          "--blank-docids",
-          [&inputs](const std::string& value) {
-            inputs.blank_docids = value == "drop" ? BlankDocids::kDrop : BlankDocids::kKeep;
-          },
-          "Docids with blanks in a run: keep, or drop their lines as the published system does")
-      ->check(CLI::IsMember({"keep", "drop"}))
-      ->type_name("HOW")
-      ->default_str("keep");
+  add_choice<MissingTopics>(
+      command, "--missing", inputs.missing,
+      {{"absent", MissingTopics::kAbsent}, {"zero", MissingTopics::kZero}},
+      "Topics of the qrels without a ranking: absent from the means, or zero");
+  add_choice<BlankDocids>(
+      command, "--blank-docids", inputs.blank_docids,
+      {{"keep", BlankDocids::kKeep}, {"drop", BlankDocids::kDrop}},
+      "Docids with blanks in a run: keep, or drop their lines as the published system does");
 }
 
 }  // namespace rr

@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <map>
 #include <utility>
+
+#include "apps/reasonrank/choice_option.h"
 
 namespace rr {
 namespace {
@@ -50,12 +51,9 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
       .add_option("--depth", options.depth,
                   "Candidates that a topic keeps, the rest is left out (default: 100; all with -q)")
       ->group(group);
-  command
-      .add_option("--blank-docids", options.blank_docids,
-                  "Run lines whose docid has blanks: keep, or drop as published")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, BlankDocids>{
-          {"keep", BlankDocids::kKeep}, {"drop", BlankDocids::kDrop}}))
-      ->default_str("keep")
+  add_choice<BlankDocids>(command, "--blank-docids", options.blank_docids,
+                          {{"keep", BlankDocids::kKeep}, {"drop", BlankDocids::kDrop}},
+                          "Run lines whose docid has blanks: keep, or drop as published")
       ->group(group);
   command
       .add_flag("--shuffle", options.shuffle, "Shuffle each topic's candidates first, by --seed")
@@ -80,22 +78,20 @@ void add_loop_options(CLI::App& command, RerankCommandOptions& options) {
       ->check(count)
       ->capture_default_str()
       ->group(group);
-  command.add_option("--loop", options.loop.rule, "default, or published with its defects")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LoopRule>{
-          {"default", LoopRule::kDefault}, {"published", LoopRule::kPublished}}))
-      ->default_str("default")
+  add_choice<LoopRule>(command, "--loop", options.loop.rule,
+                       {{"default", LoopRule::kDefault}, {"published", LoopRule::kPublished}},
+                       "default, or published with its defects")
       ->group(group);
 }
 
 void add_prompt_options(CLI::App& command, RerankCommandOptions& options) {
   const char* group = "Prompt and answer";
-  command.add_option("--mode", options.mode, "What to ask for: reasoning, direct, qwen3 or rankk")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, PromptMode>{{"reasoning", PromptMode::kReasoning},
-                                            {"direct", PromptMode::kDirect},
-                                            {"qwen3", PromptMode::kQwen3},
-                                            {"rankk", PromptMode::kRankK}}))
-      ->default_str("reasoning")
+  add_choice<PromptMode>(command, "--mode", options.mode,
+                         {{"reasoning", PromptMode::kReasoning},
+                          {"direct", PromptMode::kDirect},
+                          {"qwen3", PromptMode::kQwen3},
+                          {"rankk", PromptMode::kRankK}},
+                         "What to ask for: reasoning, direct, qwen3 or rankk")
       ->group(group);
   command.add_flag("--no-reasoning", options.no_reasoning, "The same as --mode direct")
       ->group(group);
@@ -118,27 +114,18 @@ void add_prompt_options(CLI::App& command, RerankCommandOptions& options) {
   command.add_option("--passage-words", options.passage_words, "Cut passages by words instead")
       ->check(CLI::Range(std::size_t{1}, kMaxCount))
       ->group(group);
-  command
-      .add_option("--parser", options.driver.session.parser,
-                  "How replies are read: default, or published")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ParserRule>{
-          {"default", ParserRule::kDefault}, {"published", ParserRule::kPublished}}))
-      ->default_str("default")
+  add_choice<ParserRule>(command, "--parser", options.driver.session.parser,
+                         {{"default", ParserRule::kDefault}, {"published", ParserRule::kPublished}},
+                         "How replies are read: default, or published")
       ->group(group);
-  command
-      .add_option(
-          "--scores", options.driver.session.scores,
-          "default: from the choices' probabilities; published: the first stage's, in place")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ScoreRule>{
-          {"default", ScoreRule::kDefault}, {"published", ScoreRule::kPublished}}))
-      ->default_str("default")
+  add_choice<ScoreRule>(
+      command, "--scores", options.driver.session.scores,
+      {{"default", ScoreRule::kDefault}, {"published", ScoreRule::kPublished}},
+      "default: from the choices' probabilities; published: the first stage's, in place")
       ->group(group);
-  command
-      .add_option("--special-tokens", options.driver.answer.passages_may_control,
-                  "Control tokens that a passage spells out: default stays text, published acts")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, bool>{{"default", false}, {"published", true}}))
-      ->default_str("default")
+  add_choice<bool>(command, "--special-tokens", options.driver.answer.passages_may_control,
+                   {{"default", false}, {"published", true}},
+                   "Control tokens that a passage spells out: default stays text, published acts")
       ->group(group);
 }
 

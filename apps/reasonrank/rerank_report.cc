@@ -7,13 +7,10 @@
 #include <unordered_map>
 
 #include "rr/base/utf8.h"
+#include "rr/base/wording.h"
 
 namespace rr {
 namespace {
-
-std::string plural(std::size_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 double rate(std::size_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
@@ -51,12 +48,13 @@ std::string token_line(const RunSummary& summary) {
 
 std::string answer_line(const RerankReport& report) {
   if (report.incomplete_answers == 0) {
-    return fmt::format("answers: {}, all of them permutations\n", plural(report.windows, "window"));
+    return fmt::format("answers: {}, all of them permutations\n",
+                       counted(report.windows, "window"));
   }
   return fmt::format(
       "answers: {} of {} repaired: {} without an answer; {} missing, {} repeated, {} out of range, "
       "{} digit-like characters\n",
-      report.incomplete_answers, plural(report.windows, "window"), report.no_answers,
+      report.incomplete_answers, counted(report.windows, "window"), report.no_answers,
       report.missing, report.duplicated, report.out_of_range, report.digit_like);
 }
 
@@ -69,15 +67,15 @@ std::string limit_lines(const RunSummary& summary) {
   }
   if (report.budgets_spent > 0) {
     lines += fmt::format("reasoning: the budget was spent in {} of {}\n", report.budgets_spent,
-                         plural(report.windows, "window"));
+                         counted(report.windows, "window"));
   }
   if (summary.thinking_cut > 0) {
     lines += fmt::format("reasoning: the context left less than --max-thinking in {}\n",
-                         plural(summary.thinking_cut, "window"));
+                         counted(summary.thinking_cut, "window"));
   }
   if (report.ranks_as_scores > 0) {
     lines += fmt::format("scores: 1/rank in {}, whose choice probabilities are not known\n",
-                         plural(report.ranks_as_scores, "topic"));
+                         counted(report.ranks_as_scores, "topic"));
   }
   return lines;
 }
@@ -131,10 +129,10 @@ bool is_unremarkable(const std::string& key, const Json& value, const Json& sett
 }  // namespace
 
 std::string format_summary(const RunSummary& summary) {
-  std::string text = fmt::format("reranked {} in {}", plural(summary.report.topics, "topic"),
-                                 plural(summary.report.windows, "window"));
+  std::string text = fmt::format("reranked {} in {}", counted(summary.report.topics, "topic"),
+                                 counted(summary.report.windows, "window"));
   if (summary.resumed > 0) {
-    text += fmt::format(", {} topics before this start", summary.resumed);
+    text += fmt::format(", {} before this start", counted(summary.resumed, "topic"));
   }
   text += "\n" + time_line(summary) + token_line(summary) + answer_line(summary.report) +
           limit_lines(summary);

@@ -10,6 +10,7 @@
 #include "apps/reasonrank/commands.h"
 #include "rr/base/file.h"
 #include "rr/base/utf8.h"
+#include "rr/base/wording.h"
 #include "rr/rerank/trace.h"
 
 namespace rr {
@@ -106,8 +107,8 @@ void print_topic(const TopicTrace& topic, bool full) {
     texts.emplace(candidate.docid, &candidate);
   }
   print("topic {}: {}\n", topic.qid.str(), topic.query);
-  print("{} candidates, {} windows, {:.1f} s\n", topic.candidates.size(), topic.windows.size(),
-        topic.seconds);
+  print("{}, {}, {:.1f} s\n", counted(topic.candidates.size(), "candidate"),
+        counted(topic.windows.size(), "window"), topic.seconds);
   if (!topic.settings.empty()) print("settings: {}\n", topic.settings.dump());
   for (std::size_t i = 0; i < topic.windows.size(); ++i) {
     print_window(i + 1, topic.windows[i], texts, full);
