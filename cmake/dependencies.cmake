@@ -17,6 +17,15 @@ target_link_libraries(rr_dnnl INTERFACE ${RR_DNNL_LIBRARY})
 
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 
+# Charts of pages (rr/report): a script that is put into each page.
+find_file(RR_CHART_JS_FILE chart.min.js
+  PATHS /usr/share/javascript/chart.js /usr/local/share/javascript/chart.js NO_DEFAULT_PATH REQUIRED
+  DOC "Chart.js 3 (Debian: libjs-chart.js)")
+file(STRINGS ${RR_CHART_JS_FILE} chart_js_version REGEX "Chart\\.js v3\\." LIMIT_COUNT 1)
+if(NOT chart_js_version)
+  message(FATAL_ERROR "${RR_CHART_JS_FILE}: expected Chart.js 3")
+endif()
+
 if(RR_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

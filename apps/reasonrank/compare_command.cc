@@ -10,9 +10,9 @@
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/evaluated_runs.h"
-#include "apps/reasonrank/result_table.h"
 #include "rr/base/json.h"
 #include "rr/measures/compare.h"
+#include "rr/report/table.h"
 
 namespace rr {
 namespace {
@@ -97,10 +97,10 @@ void add_pair_with_base(const ComparedPair& pair, Row& row) {
   row.emplace_back(pair.detectable ? fmt::format("{:.4f}", *pair.detectable) : "-");
 }
 
-ResultTable table_of(const NamedComparison& named, const MeasureComparison& measure,
-                     const CompareCommandOptions& options) {
+Table table_of(const NamedComparison& named, const MeasureComparison& measure,
+               const CompareCommandOptions& options) {
   const std::string percent = fmt::format("{:g}%", 100 * options.compare.confidence);
-  ResultTable table;
+  Table table;
   table.text_columns = 2;
   table.header = {"",      "run",          "mean",         "beats",  percent,     "vs a",
                   percent, "win/tie/loss", "p (adjusted)", "effect", "detectable"};
@@ -151,7 +151,7 @@ std::string format_tables(const NamedComparison& named, const CompareCommandOpti
   const bool is_markdown = options.format == "markdown";
   std::string text;
   for (std::size_t i = 0; i < options.inputs.measures.size(); ++i) {
-    const ResultTable table = table_of(named, named.comparison.measures[i], options);
+    const Table table = table_of(named, named.comparison.measures[i], options);
     const std::string title = fmt::format("{}, {}", name_of(options.inputs.measures[i]),
                                           counted(named.comparison.num_topics, "topic"));
     text += is_markdown

@@ -6,9 +6,9 @@
 
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/evaluated_runs.h"
-#include "apps/reasonrank/result_table.h"
 #include "rr/base/json.h"
 #include "rr/ir/id_spelling.h"
+#include "rr/report/table.h"
 
 namespace rr {
 namespace {
@@ -41,7 +41,7 @@ Row table_row(Row row, const std::vector<double>& values) {
   return row;
 }
 
-ResultTable table_of_means(const std::vector<EvaluatedRun>& runs, ResultTable table) {
+Table table_of_means(const std::vector<EvaluatedRun>& runs, Table table) {
   for (const EvaluatedRun& run : runs) {
     const std::string num_topics = std::to_string(run.evaluation.topics.size());
     table.rows.push_back(table_row({run.path, num_topics}, run.evaluation.means));
@@ -54,8 +54,8 @@ ResultTable table_of_means(const std::vector<EvaluatedRun>& runs, ResultTable ta
   return table;
 }
 
-ResultTable table_of(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
-  ResultTable table;
+Table table_of(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
+  Table table;
   table.header = {"run", options.per_topic ? "qid" : "topics"};
   for (const Measure& measure : options.inputs.measures) {
     table.header.emplace_back(name_of(measure));
@@ -123,7 +123,7 @@ std::string format_json(const std::vector<EvaluatedRun>& runs, const EvaluateOpt
 std::string format_results(const std::vector<EvaluatedRun>& runs, const EvaluateOptions& options) {
   if (options.format == "json") return format_json(runs, options);
   if (options.format == "tsv") return format_tsv(runs, options);
-  const ResultTable table = table_of(runs, options);
+  const Table table = table_of(runs, options);
   if (options.format == "markdown") return as_markdown(table);
   if (options.format == "latex") return as_latex(table);
   return as_text(table, false);
