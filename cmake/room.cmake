@@ -32,9 +32,8 @@ function(rr_room name)
 
   if(RR_TESTS AND room_TESTS)
     add_executable(rr_${name}_test ${room_TESTS})
-    target_link_libraries(rr_${name}_test PRIVATE rr_${name} rr_options GTest::gmock_main)
-    target_compile_definitions(rr_${name}_test PRIVATE
-      RR_SOURCE_DIR="${PROJECT_SOURCE_DIR}" RR_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
+    target_link_libraries(rr_${name}_test PRIVATE
+      rr_${name} rr_test_paths rr_options GTest::gmock_main)
     gtest_discover_tests(rr_${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT 900)
   endif()
