@@ -1,55 +1,17 @@
 #include "rr/nn/internal/decoder_weights.h"
 
-#include <fmt/core.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "rr/base/check.h"
 #include "rr/nn/internal/team.h"
+#include "rr/nn/internal/tensor_reader.h"
 
 namespace rr::internal {
 namespace {
-
-// What a tensor is called in the two kinds of files, without its layer.
-struct TensorName {
-  const char* gguf;
-  const char* hugging_face;
-};
-constexpr TensorName kEmbedding = {"token_embd.weight", "model.embed_tokens.weight"};
-constexpr TensorName kOutputNorm = {"output_norm.weight", "model.norm.weight"};
-constexpr TensorName kOutput = {"output.weight", "lm_head.weight"};
-constexpr TensorName kAttentionNorm = {"attn_norm.weight", "input_layernorm.weight"};
-constexpr TensorName kFfnNorm = {"ffn_norm.weight", "post_attention_layernorm.weight"};
-constexpr TensorName kQ = {"attn_q", "self_attn.q_proj"};
-constexpr TensorName kK = {"attn_k", "self_attn.k_proj"};
-constexpr TensorName kV = {"attn_v", "self_attn.v_proj"};
-constexpr TensorName kO = {"attn_output", "self_attn.o_proj"};
-constexpr TensorName kQNorm = {"attn_q_norm.weight", "self_attn.q_norm.weight"};
-constexpr TensorName kKNorm = {"attn_k_norm.weight", "self_attn.k_norm.weight"};
-constexpr TensorName kGate = {"ffn_gate.weight", "mlp.gate_proj.weight"};
-constexpr TensorName kUp = {"ffn_up.weight", "mlp.up_proj.weight"};
-constexpr TensorName kDown = {"ffn_down.weight", "mlp.down_proj.weight"};
-
-// Rows of a tensor, some of them possibly in the order of interleaved rotary pairs: a GGUF file of
-// architecture "llama" has the pair (i, half + i) of a head in rows 2i and 2i + 1.
-struct RowSource {
-  const TensorView* tensor;
-  std::size_t interleaved_head_dim = 0;  // 0: rows stand as they are used
-
-  std::size_t file_row(std::size_t row) const {
-    if (interleaved_head_dim == 0) return row;
-    const std::size_t half = interleaved_head_dim / 2;
-    const std::size_t in_head = row % interleaved_head_dim;
-    return row - in_head + 2 * (in_head % half) + in_head / half;
-  }
-};
 
 // A run of rows of one source.
 struct Piece {
@@ -65,45 +27,16 @@ struct PackJob {
   std::vector<Piece> pieces;
 };
 
-bool is_finite(const float* values, std::size_t count) {
-  std::uint32_t worst = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, values + i, sizeof bits);
-    worst = std::max(worst, bits & 0x7f800000u);
-  }
-  return worst != 0x7f800000u;
-}
-
-Error not_finite(const TensorView& tensor, std::size_t row, const std::string& where) {
-  return Error{Errc::kMalformed,
-               fmt::format("expected finite weights, row {} of tensor {} holds infinity or NaN; "
-                           "fetch the file again",
-                           row, tensor.name),
-               where};
-}
-
-Result<std::vector<float>> read_rows(const RowSource& source, const std::string& where) {
-  const TensorView& tensor = *source.tensor;
-  std::vector<float> values(tensor.num_elements());
-  dequantize_row(tensor, 0, values);
-  if (!is_finite(values.data(), values.size())) return not_finite(tensor, 0, where);
-  std::vector<float> ordered(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) ordered[i] = values[source.file_row(i)];
-  return ordered;
-}
-
 class Loader {
  public:
   Loader(const ModelFiles& files, const DecoderConfig& config, ProductFamily family,
          ProductCache& cache, const RowKernels& kernels, ThreadPool& pool)
-      : files_(files),
+      : reader_(files, config),
         config_(config),
         family_(family),
         cache_(cache),
         kernels_(kernels),
-        pool_(pool),
-        is_gguf_(files.format() == ModelFiles::Format::kGguf) {}
+        pool_(pool) {}
 
   Result<DecoderWeights> load() {
     DecoderWeights weights;
@@ -111,63 +44,22 @@ class Loader {
       RR_TRY(LayerWeights layer, load_layer(i));
       weights.layers.push_back(std::move(layer));
     }
-    RR_TRY(weights.output_norm, vector_of(name(kOutputNorm), config_.hidden_size));
+    RR_TRY(weights.output_norm, reader_.vector_of(reader_.name(kOutputNorm), config_.hidden_size));
     RR_TRY_STATUS(load_embedding(weights));
-    RR_TRY_STATUS(refuse_unknown_biases());
+    RR_TRY_STATUS(reader_.refuse_unknown_biases());
     RR_TRY_STATUS(run_jobs());
     return weights;
   }
 
  private:
-  std::string name(const TensorName& tensor) const {
-    return is_gguf_ ? tensor.gguf : tensor.hugging_face;
-  }
-  std::string name(std::size_t layer, const TensorName& tensor, const char* ending = "") const {
-    return is_gguf_ ? fmt::format("blk.{}.{}{}", layer, tensor.gguf, ending)
-                    : fmt::format("model.layers.{}.{}{}", layer, tensor.hugging_face, ending);
-  }
-  std::string where() const { return files_.path().string(); }
-
-  Result<const TensorView*> find(const std::string& tensor_name, std::vector<std::size_t> shape) {
-    const TensorView* tensor = files_.find(tensor_name);
-    const bool is_left_out = std::ranges::any_of(
-        files_.left_out(), [&](const LeftOutTensor& left) { return left.name == tensor_name; });
-    if (is_left_out) return files_.get(tensor_name);  // its sentence says why
-    if (tensor == nullptr) {
-      return Error{Errc::kMalformed,
-                   fmt::format("expected a tensor {} of shape [{}], found none; the file is "
-                               "incomplete or of another architecture",
-                               tensor_name, fmt::join(shape, ", ")),
-                   where()};
-    }
-    if (tensor->shape != shape) {
-      return Error{Errc::kMalformed,
-                   fmt::format("expected tensor {} to have shape [{}], found [{}]", tensor_name,
-                               fmt::join(shape, ", "), fmt::join(tensor->shape, ", ")),
-                   where()};
-    }
-    used_.insert(tensor_name);
-    return tensor;
-  }
-
-  Result<std::vector<float>> vector_of(const std::string& tensor_name, std::size_t size,
-                                       std::size_t interleaved_head_dim = 0) {
-    RR_TRY(const TensorView* tensor, find(tensor_name, {size}));
-    return read_rows({tensor, interleaved_head_dim}, where());
-  }
-
-  // GGUF permutes q and k of architecture "llama" only.
-  std::size_t interleaved_head_dim() const {
-    return is_gguf_ && config_.architecture == "llama" ? config_.head_dim : 0;
-  }
-
   Result<LayerWeights> load_layer(std::size_t i) {
     LayerWeights layer;
-    RR_TRY(layer.attention_norm, vector_of(name(i, kAttentionNorm), config_.hidden_size));
-    RR_TRY(layer.ffn_norm, vector_of(name(i, kFfnNorm), config_.hidden_size));
+    RR_TRY(layer.attention_norm,
+           reader_.vector_of(reader_.name(i, kAttentionNorm), config_.hidden_size));
+    RR_TRY(layer.ffn_norm, reader_.vector_of(reader_.name(i, kFfnNorm), config_.hidden_size));
     if (config_.has_qk_norm) {
-      RR_TRY(layer.q_norm, vector_of(name(i, kQNorm), config_.head_dim));
-      RR_TRY(layer.k_norm, vector_of(name(i, kKNorm), config_.head_dim));
+      RR_TRY(layer.q_norm, reader_.vector_of(reader_.name(i, kQNorm), config_.head_dim));
+      RR_TRY(layer.k_norm, reader_.vector_of(reader_.name(i, kKNorm), config_.head_dim));
     }
     RR_TRY_STATUS(load_attention(i, layer));
     RR_TRY_STATUS(load_ffn(i, layer));
@@ -178,22 +70,26 @@ class Loader {
     const std::size_t hidden = config_.hidden_size;
     const std::size_t q_size = config_.num_heads * config_.head_dim;
     const std::size_t kv_size = config_.num_kv_heads * config_.head_dim;
-    RR_TRY(const TensorView* q, find(name(i, kQ, ".weight"), {q_size, hidden}));
-    RR_TRY(const TensorView* k, find(name(i, kK, ".weight"), {kv_size, hidden}));
-    RR_TRY(const TensorView* v, find(name(i, kV, ".weight"), {kv_size, hidden}));
-    RR_TRY(const TensorView* o, find(name(i, kO, ".weight"), {hidden, q_size}));
-    layer.qkv = stacked({{q, interleaved_head_dim()}, {k, interleaved_head_dim()}, {v, 0}});
+    RR_TRY(const TensorView* q, reader_.find(reader_.name(i, kQ, ".weight"), {q_size, hidden}));
+    RR_TRY(const TensorView* k, reader_.find(reader_.name(i, kK, ".weight"), {kv_size, hidden}));
+    RR_TRY(const TensorView* v, reader_.find(reader_.name(i, kV, ".weight"), {kv_size, hidden}));
+    RR_TRY(const TensorView* o, reader_.find(reader_.name(i, kO, ".weight"), {hidden, q_size}));
+    layer.qkv =
+        stacked({{q, reader_.interleaved_head_dim()}, {k, reader_.interleaved_head_dim()}, {v, 0}});
     layer.attention_output = stacked({{o, 0}});
     if (config_.has_qkv_bias) {
-      RR_TRY(layer.qkv_bias, vector_of(name(i, kQ, ".bias"), q_size, interleaved_head_dim()));
-      RR_TRY(const std::vector<float> k_bias,
-             vector_of(name(i, kK, ".bias"), kv_size, interleaved_head_dim()));
-      RR_TRY(const std::vector<float> v_bias, vector_of(name(i, kV, ".bias"), kv_size));
+      RR_TRY(layer.qkv_bias, reader_.vector_of(reader_.name(i, kQ, ".bias"), q_size,
+                                               reader_.interleaved_head_dim()));
+      RR_TRY(
+          const std::vector<float> k_bias,
+          reader_.vector_of(reader_.name(i, kK, ".bias"), kv_size, reader_.interleaved_head_dim()));
+      RR_TRY(const std::vector<float> v_bias,
+             reader_.vector_of(reader_.name(i, kV, ".bias"), kv_size));
       layer.qkv_bias.insert(layer.qkv_bias.end(), k_bias.begin(), k_bias.end());
       layer.qkv_bias.insert(layer.qkv_bias.end(), v_bias.begin(), v_bias.end());
     }
     if (config_.has_output_bias) {
-      RR_TRY(layer.output_bias, vector_of(name(i, kO, ".bias"), hidden));
+      RR_TRY(layer.output_bias, reader_.vector_of(reader_.name(i, kO, ".bias"), hidden));
     }
     return ok_status();
   }
@@ -201,9 +97,9 @@ class Loader {
   Status load_ffn(std::size_t i, LayerWeights& layer) {
     const std::size_t hidden = config_.hidden_size;
     const std::size_t ffn = config_.ffn_size;
-    RR_TRY(const TensorView* gate, find(name(i, kGate), {ffn, hidden}));
-    RR_TRY(const TensorView* up, find(name(i, kUp), {ffn, hidden}));
-    RR_TRY(const TensorView* down, find(name(i, kDown), {hidden, ffn}));
+    RR_TRY(const TensorView* gate, reader_.find(reader_.name(i, kGate), {ffn, hidden}));
+    RR_TRY(const TensorView* up, reader_.find(reader_.name(i, kUp), {ffn, hidden}));
+    RR_TRY(const TensorView* down, reader_.find(reader_.name(i, kDown), {hidden, ffn}));
     layer.gate_up = paired({gate, 0}, {up, 0});
     layer.down = stacked({{down, 0}});
     return ok_status();
@@ -211,12 +107,12 @@ class Loader {
 
   Status load_embedding(DecoderWeights& weights) {
     const std::vector<std::size_t> shape = {config_.vocabulary_size, config_.hidden_size};
-    RR_TRY(const TensorView* embedding, find(name(kEmbedding), shape));
+    RR_TRY(const TensorView* embedding, reader_.find(reader_.name(kEmbedding), shape));
     if (config_.has_tied_embedding) {
       weights.output = stacked({{embedding, 0}});
       return ok_status();
     }
-    RR_TRY(const TensorView* output, find(name(kOutput), shape));
+    RR_TRY(const TensorView* output, reader_.find(reader_.name(kOutput), shape));
     weights.output = stacked({{output, 0}});
     weights.embedding_element = family_ == ProductFamily::kF32 ? Element::kF32 : Element::kBf16;
     weights.embedding =
@@ -232,8 +128,7 @@ class Loader {
       std::vector<float> row(hidden);
       const std::size_t end = std::min(num_rows, (part + 1) * kRowsAPart);
       for (std::size_t r = part * kRowsAPart; r < end; ++r) {
-        dequantize_row(tensor, r, row);
-        if (!is_finite(row.data(), hidden)) fail(not_finite(tensor, r, where()));
+        if (auto read = reader_.read_row({&tensor, 0}, r, row); !read.ok()) fail(read.error());
         store_embedding(weights, r, row);
       }
     });
@@ -292,19 +187,6 @@ class Loader {
     return linear;
   }
 
-  Status refuse_unknown_biases() const {
-    for (const TensorView& tensor : files_.tensors()) {
-      if (tensor.name.ends_with(".bias") && !used_.contains(tensor.name)) {
-        return Error{Errc::kRejected,
-                     fmt::format("tensor {} is a bias that architecture {} as configured does not "
-                                 "have; this variant is not supported",
-                                 tensor.name, config_.architecture),
-                     where()};
-      }
-    }
-    return ok_status();
-  }
-
   Status run_jobs() {
     Team team(pool_);
     team.run([this](Team::Member& member) {
@@ -321,9 +203,9 @@ class Loader {
     float* next = buffer.data<float>();
     for (const Piece& piece : job.pieces) {
       for (std::size_t r = piece.first_row; r < piece.first_row + piece.num_rows; ++r) {
-        const std::size_t file_row = piece.source.file_row(r);
-        dequantize_row(*piece.source.tensor, file_row, {next, inputs});
-        if (!is_finite(next, inputs)) fail(not_finite(*piece.source.tensor, file_row, where()));
+        if (auto read = reader_.read_row(piece.source, r, {next, inputs}); !read.ok()) {
+          fail(read.error());
+        }
         next += inputs;
       }
     }
@@ -339,14 +221,12 @@ class Loader {
     return ok_status();
   }
 
-  const ModelFiles& files_;
+  TensorReader reader_;
   const DecoderConfig& config_;
   ProductFamily family_;
   ProductCache& cache_;
   const RowKernels& kernels_;
   ThreadPool& pool_;
-  bool is_gguf_;
-  std::set<std::string> used_;
   std::vector<PackJob> jobs_;
   std::mutex failure_mutex_;
   std::optional<Error> failure_;  // guarded by failure_mutex_

@@ -1,0 +1,199 @@
+#pragma once
+
+#include <cstddef>
+
+#include "rr/nn/internal/bf16.h"
+#include "rr/nn/internal/exponential.h"
+#include "rr/nn/internal/small_product.h"
+
+namespace rr::internal {
+
+// Attention of one head that learns, in tiles of 64 queries by 64 keys: never a matrix of all
+// scores. Forward as in attention.h; backward recomputes each tile's probabilities from the kept
+// logarithm of their sum (Dao et al., arXiv 2205.14135, section 3.1 and appendix B):
+//
+//   p(r, t)  = exp(scale * <q_r, k_t> - lse_r)                      t visible to r, else 0
+//   d_v_t   += sum_r p(r, t) * g_r                                  g: gradient of the output
+//   d_s(r,t) = scale * p(r, t) * (<g_r, v_t> - <g_r, out_r>)
+//   d_q_r   += sum_t d_s(r, t) * k_t      d_k_t += sum_r d_s(r, t) * q_r
+constexpr std::size_t kLearningTile = 64;
+
+// Some following keys of one segment, at most kLearningTile.
+struct KeyTile {
+  const float* keys;    // [count, stride]
+  const float* values;  // [count, stride]
+  std::size_t stride;
+  const float* keys_by_dimension;    // [head_dim, kLearningTile]; what is beyond count is finite
+  const float* values_by_dimension;  // the same
+  std::size_t count;
+  float* d_keys;    // [count, gradient_stride], added to; backward only
+  float* d_values;  // the same
+  std::size_t gradient_stride;
+};
+
+// Some following queries of one segment and head, at most kLearningTile, against all key tiles
+// that any of them sees. All tiles but the last `num_own` are seen whole; of the own ones, query r
+// sees the keys up to its own: key t of tile i iff i * kLearningTile + t <= first_query + r.
+struct QueryTile {
+  const float* queries;  // [count, query_stride]
+  std::size_t query_stride;
+  std::size_t count;
+  std::size_t first_query;  // within its segment
+  std::size_t head_dim;
+  float scale;
+  bool rounds_probabilities;  // to bf16, where they enter the product with the values
+
+  const KeyTile* tiles;
+  std::size_t num_tiles;
+  std::size_t num_own;
+
+  float* scratch;  // attention_learning_floats(head_dim)
+
+  float* log_sums;  // [count]: written by the forward pass, read by the backward pass
+  float* out;       // [count, out_stride]: the same
+  std::size_t out_stride;
+
+  const float* d_out;  // [count, out_stride]; backward only
+  float* d_queries;    // [count, query_stride], written; backward only
+};
+
+static constexpr std::size_t attention_learning_floats(std::size_t head_dim) {
+  return kLearningTile * (3 * kLearningTile + head_dim + 4);
+}
+
+static inline std::size_t visible_keys(const QueryTile& query, std::size_t tile, std::size_t row) {
+  const std::size_t count = query.tiles[tile].count;
+  const std::size_t num_shared = query.num_tiles - query.num_own;
+  if (tile < num_shared) return count;
+  const std::size_t first = (tile - num_shared) * kLearningTile;
+  const std::size_t last = query.first_query + row;  // the last key that the row sees
+  if (last < first) return 0;
+  return last - first + 1 < count ? last - first + 1 : count;
+}
+
+// scores [count, kLearningTile] = rows [count, stride] * columns [head_dim, kLearningTile]
+static inline void tile_scores(const float* rows, std::size_t stride, const float* columns,
+                               std::size_t count, std::size_t head_dim, float* scores) {
+  for (std::size_t i = 0; i < count * kLearningTile; ++i) scores[i] = 0;
+  add_product({rows, stride, 1}, columns, kLearningTile, count, kLearningTile, head_dim, scores,
+              kLearningTile);
+}
+
+static inline float round_to_bf16(float value) { return to_float(to_bf16(value)); }
+
+// One row of scores into unnormalised probabilities against its new maximum; gives the factor by
+// which what was summed before shrinks.
+static inline float online_softmax(float* scores, std::size_t visible, float scale, bool rounds,
+                                   float* top, float* sum) {
+  float block_top = -__builtin_inff();
+  for (std::size_t t = 0; t < visible; ++t) {
+    scores[t] *= scale;
+    block_top = scores[t] > block_top ? scores[t] : block_top;
+  }
+  const float new_top = block_top > *top ? block_top : *top;
+  const float shrink = exponential(*top - new_top);
+  constexpr std::size_t kLanes = 16;
+  float sums[kLanes] = {};
+  for (std::size_t t = visible; t < kLearningTile; ++t) scores[t] = -__builtin_inff();
+  for (std::size_t t = 0; t < kLearningTile; t += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      scores[t + lane] = exponential(scores[t + lane] - new_top);
+      sums[lane] += scores[t + lane];
+    }
+  }
+  float total = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) total += sums[lane];
+  if (rounds) {
+    for (std::size_t t = 0; t < kLearningTile; ++t) scores[t] = round_to_bf16(scores[t]);
+  }
+  *top = new_top;
+  *sum = *sum * shrink + total;
+  return shrink;
+}
+
+static inline void attend_learning_forward(const QueryTile& query) {
+  float* const scores = query.scratch;
+  float* const out = scores + kLearningTile * kLearningTile;  // [count, head_dim]
+  float* const tops = out + kLearningTile * query.head_dim;
+  float* const sums = tops + kLearningTile;
+  for (std::size_t i = 0; i < query.count * query.head_dim; ++i) out[i] = 0;
+  for (std::size_t r = 0; r < query.count; ++r) {
+    tops[r] = -__builtin_inff();
+    sums[r] = 0;
+  }
+  for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
+    const KeyTile& keys = query.tiles[tile];
+    tile_scores(query.queries, query.query_stride, keys.keys_by_dimension, query.count,
+                query.head_dim, scores);
+    for (std::size_t r = 0; r < query.count; ++r) {
+      float* const row = scores + r * kLearningTile;
+      const std::size_t visible = visible_keys(query, tile, r);
+      if (visible == 0) {
+        for (std::size_t t = 0; t < kLearningTile; ++t) row[t] = 0;
+        continue;
+      }
+      const float shrink =
+          online_softmax(row, visible, query.scale, query.rounds_probabilities, tops + r, sums + r);
+      float* const out_row = out + r * query.head_dim;
+      for (std::size_t d = 0; d < query.head_dim; ++d) out_row[d] *= shrink;
+    }
+    add_product({scores, kLearningTile, 1}, keys.values, keys.stride, query.count, query.head_dim,
+                keys.count, out, query.head_dim);
+  }
+  for (std::size_t r = 0; r < query.count; ++r) {
+    const float share = 1.0f / sums[r];
+    for (std::size_t d = 0; d < query.head_dim; ++d) {
+      query.out[r * query.out_stride + d] = out[r * query.head_dim + d] * share;
+    }
+    query.log_sums[r] = tops[r] + __builtin_logf(sums[r]);
+  }
+}
+
+// Scores and <g, v> of a tile into p and d_s.
+static inline void tile_gradients(const QueryTile& query, std::size_t tile, const float* shares,
+                                  float* scores, float* d_scores) {
+  for (std::size_t r = 0; r < query.count; ++r) {
+    float* const p = scores + r * kLearningTile;
+    float* const ds = d_scores + r * kLearningTile;
+    const std::size_t visible = visible_keys(query, tile, r);
+    const float log_sum = query.log_sums[r];
+    const float share = shares[r];
+    for (std::size_t t = visible; t < kLearningTile; ++t) p[t] = -__builtin_inff();
+    for (std::size_t t = 0; t < kLearningTile; ++t) {
+      p[t] = exponential(p[t] * query.scale - log_sum);
+      ds[t] = query.scale * p[t] * (ds[t] - share);
+    }
+    for (std::size_t t = visible; t < kLearningTile; ++t) ds[t] = 0;
+  }
+}
+
+static inline void attend_learning_backward(const QueryTile& query) {
+  const std::size_t head_dim = query.head_dim;
+  float* const scores = query.scratch;
+  float* const d_scores = scores + kLearningTile * kLearningTile;
+  float* const shares = d_scores + kLearningTile * kLearningTile;  // <g_r, out_r>
+  for (std::size_t r = 0; r < query.count; ++r) {
+    const float* const g = query.d_out + r * query.out_stride;
+    const float* const out = query.out + r * query.out_stride;
+    float sum = 0;
+    for (std::size_t d = 0; d < head_dim; ++d) sum += g[d] * out[d];
+    shares[r] = sum;
+    for (std::size_t d = 0; d < head_dim; ++d) query.d_queries[r * query.query_stride + d] = 0;
+  }
+  for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
+    const KeyTile& keys = query.tiles[tile];
+    tile_scores(query.queries, query.query_stride, keys.keys_by_dimension, query.count, head_dim,
+                scores);
+    tile_scores(query.d_out, query.out_stride, keys.values_by_dimension, query.count, head_dim,
+                d_scores);
+    tile_gradients(query, tile, shares, scores, d_scores);
+    add_product({scores, 1, kLearningTile}, query.d_out, query.out_stride, keys.count, head_dim,
+                query.count, keys.d_values, keys.gradient_stride);
+    add_product({d_scores, 1, kLearningTile}, query.queries, query.query_stride, keys.count,
+                head_dim, query.count, keys.d_keys, keys.gradient_stride);
+    add_product({d_scores, kLearningTile, 1}, keys.keys, keys.stride, query.count, head_dim,
+                keys.count, query.d_queries, query.query_stride);
+  }
+}
+
+}  // namespace rr::internal

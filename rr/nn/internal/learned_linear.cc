@@ -1,0 +1,319 @@
+#include "rr/nn/internal/learned_linear.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "rr/base/check.h"
+#include "rr/nn/internal/decoder_weights.h"
+
+namespace rr::internal {
+namespace {
+
+static_assert(kGradientRows == kMaxProductRows, "products take whole blocks of rows");
+
+// Panels do not follow the number of threads, so that nothing else does.
+std::vector<std::size_t> panels_of(std::size_t outputs) { return panel_outputs(outputs, 2, 64); }
+
+void pack_all(Linear& linear, Crew& crew, const auto& pack_panel) {
+  crew.for_parts(linear.num_panels(),
+                 [&](std::size_t panel, CrewScratch& scratch) { pack_panel(panel, scratch); });
+}
+
+// [rows, columns] floats or activations, from columns [first, first + columns) of wider rows.
+void gather_columns(const std::byte* from, std::size_t stride, std::size_t first,
+                    std::size_t columns, std::size_t rows, std::size_t bytes, std::byte* to) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::memcpy(to + r * columns * bytes, from + (r * stride + first) * bytes, columns * bytes);
+  }
+}
+
+void store_scaled(const RowKernels& kernels, Element element, const float* in, float factor,
+                  std::size_t size, void* out, std::size_t first) {
+  if (element == Element::kBf16) {
+    kernels.scale_bf16(in, factor, size, static_cast<Bf16*>(out) + first);
+  } else {
+    kernels.scale_f32(in, factor, size, static_cast<float*>(out) + first);
+  }
+}
+
+}  // namespace
+
+LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& the_kernels)
+    : family(the_family),
+      element(activation_element(the_family)),
+      adapter_family(element == Element::kBf16 ? ProductFamily::kBf16 : ProductFamily::kF32),
+      kernels(the_kernels),
+      cache(the_family),
+      gradients(element) {
+  if (adapter_family != family) own_adapter_cache = std::make_unique<ProductCache>(adapter_family);
+}
+
+LearnedLinear::LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, float lora_scale,
+                             LearningProducts& products)
+    : inputs_(inputs), scale_(lora_scale), parts_(std::move(parts)), products_(products) {
+  for (const LinearPart& part : parts_) {
+    part_starts_.push_back(outputs_);
+    outputs_ += part.outputs;
+  }
+  rank_ = parts_[0].rank;
+  forward_ =
+      make_linear(products.family, inputs_, panels_of(outputs_), products.cache, products.kernels);
+  backward_ =
+      make_linear(products.family, outputs_, panels_of(inputs_), products.cache, products.kernels);
+  if (rank_ == 0) return;
+  const auto adapter = [&](std::size_t from, std::size_t to) {
+    return make_linear(products.adapter_family, from, panels_of(to), products.adapter_cache(),
+                       products.kernels);
+  };
+  a_forward_ = adapter(inputs_, adapter_width());
+  a_backward_ = adapter(adapter_width(), inputs_);
+  for (const LinearPart& part : parts_) {
+    RR_CHECK(part.rank == rank_, "all parts of a layer have adapters of one rank");
+    b_forward_.push_back(adapter(rank_, part.outputs));
+    b_backward_.push_back(adapter(part.outputs, rank_));
+  }
+}
+
+const float* LearnedLinear::stacked_row(std::size_t row, bool of_adapters) const {
+  if (of_adapters) return parts_[row / rank_].a + row % rank_ * inputs_;
+  const auto after = std::upper_bound(part_starts_.begin(), part_starts_.end(), row);
+  const auto part = static_cast<std::size_t>(after - part_starts_.begin()) - 1;
+  return parts_[part].weight + (row - part_starts_[part]) * inputs_;
+}
+
+void LearnedLinear::pack_rows(Linear& linear, std::size_t panel, bool of_adapters,
+                              CrewScratch& scratch) const {
+  const std::size_t count = linear.panel_outputs(panel);
+  const std::size_t first = panel * linear.panel_outputs(0);
+  scratch.rows.reserve(count * inputs_ * sizeof(float));
+  float* const rows = scratch.rows.data<float>();
+  for (std::size_t r = 0; r < count; ++r) {
+    std::copy_n(stacked_row(first + r, of_adapters), inputs_, rows + r * inputs_);
+  }
+  linear.pack(panel, rows, scratch.products);
+}
+
+void LearnedLinear::pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
+                                 CrewScratch& scratch) const {
+  const std::size_t count = linear.panel_outputs(panel);
+  const std::size_t first = panel * linear.panel_outputs(0);
+  const std::size_t length = linear.num_inputs();
+  scratch.rows.reserve(count * length * sizeof(float));
+  float* const columns = scratch.rows.data<float>();
+  constexpr std::size_t kTile = 16;  // of a transposition: both sides in whole cache lines
+  for (std::size_t r0 = 0; r0 < length; r0 += kTile) {
+    const std::size_t r_end = std::min(length, r0 + kTile);
+    for (std::size_t c0 = 0; c0 < count; c0 += kTile) {
+      const std::size_t c_end = std::min(count, c0 + kTile);
+      for (std::size_t r = r0; r < r_end; ++r) {
+        const float* const row = stacked_row(r, of_adapters) + first;
+        for (std::size_t c = c0; c < c_end; ++c) columns[c * length + r] = row[c];
+      }
+    }
+  }
+  linear.pack(panel, columns, scratch.products);
+}
+
+void LearnedLinear::pack_weights(Crew& crew) {
+  pack_all(*forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    pack_rows(*forward_, panel, false, scratch);
+  });
+  pack_all(*backward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    pack_columns(*backward_, panel, false, scratch);
+  });
+}
+
+void LearnedLinear::pack_adapters(Crew& crew) {
+  if (rank_ == 0) return;
+  pack_all(*a_forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    pack_rows(*a_forward_, panel, true, scratch);
+  });
+  pack_all(*a_backward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    pack_columns(*a_backward_, panel, true, scratch);
+  });
+  crew.for_parts(parts_.size(), [&](std::size_t p, CrewScratch& scratch) {
+    const LinearPart& part = parts_[p];
+    Linear& forward = *b_forward_[p];
+    for (std::size_t panel = 0; panel < forward.num_panels(); ++panel) {
+      forward.pack(panel, part.b + panel * forward.panel_outputs(0) * rank_, scratch.products);
+    }
+    Linear& backward = *b_backward_[p];
+    scratch.rows.reserve(part.outputs * rank_ * sizeof(float));
+    float* const columns = scratch.rows.data<float>();
+    for (std::size_t c = 0; c < rank_; ++c) {
+      for (std::size_t r = 0; r < part.outputs; ++r) {
+        columns[c * part.outputs + r] = part.b[r * rank_ + c];
+      }
+    }
+    for (std::size_t panel = 0; panel < backward.num_panels(); ++panel) {
+      backward.pack(panel, columns + panel * backward.panel_outputs(0) * part.outputs,
+                    scratch.products);
+    }
+  });
+}
+
+void LearnedLinear::forget_weights() {
+  for (LinearPart& part : parts_) part.weight = nullptr;
+}
+
+void LearnedLinear::multiply_all(const Linear& linear, const void* x, std::size_t rows, float* out,
+                                 Crew& crew) const {
+  std::size_t width = 0;
+  for (std::size_t p = 0; p < linear.num_panels(); ++p) width += linear.panel_outputs(p);
+  const std::size_t num_blocks = padded_gradient_rows(rows) / kGradientRows;
+  const std::size_t row_bytes = linear.num_inputs() * element_bytes(products_.element);
+  crew.for_parts(num_blocks * linear.num_panels(), [&](std::size_t part, CrewScratch& scratch) {
+    const std::size_t panel = part % linear.num_panels();
+    const std::size_t first = part / linear.num_panels() * kGradientRows;
+    const std::size_t outputs = linear.panel_outputs(panel);
+    scratch.product.reserve(kGradientRows * outputs * sizeof(float));
+    float* const product = scratch.product.data<float>();
+    linear.multiply(panel, kGradientRows, static_cast<const std::byte*>(x) + first * row_bytes,
+                    product, scratch.products);
+    float* const target = out + first * width + panel * linear.panel_outputs(0);
+    for (std::size_t r = 0; r < kGradientRows; ++r) {
+      std::copy_n(product + r * outputs, outputs, target + r * width);
+    }
+  });
+}
+
+void LearnedLinear::multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low,
+                             Crew& crew) const {
+  multiply_all(*forward_, x, rows, out, crew);
+  if (rank_ == 0) return;
+  const std::size_t padded = padded_gradient_rows(rows);
+  const std::size_t width = adapter_width();
+  low.reserve(padded * width * element_bytes(products_.element));
+  crew.for_parts(padded / kGradientRows, [&](std::size_t block, CrewScratch& scratch) {
+    const std::size_t first = block * kGradientRows;
+    const auto* const in =
+        static_cast<const std::byte*>(x) + first * inputs_ * element_bytes(products_.element);
+    scratch.product.reserve(kGradientRows * width * sizeof(float));
+    float* const product = scratch.product.data<float>();
+    for (std::size_t panel = 0; panel < a_forward_->num_panels(); ++panel) {
+      const std::size_t outputs = a_forward_->panel_outputs(panel);
+      a_forward_->multiply(panel, kGradientRows, in, product, scratch.products);
+      for (std::size_t r = 0; r < kGradientRows; ++r) {
+        store_scaled(products_.kernels, products_.element, product + r * outputs, scale_, outputs,
+                     low.data(), (first + r) * width + panel * a_forward_->panel_outputs(0));
+      }
+    }
+  });
+  add_adapters(rows, out, low, crew);
+}
+
+void LearnedLinear::add_adapters(std::size_t rows, float* out, const AlignedBuffer& low,
+                                 Crew& crew) const {
+  const std::size_t bytes = element_bytes(products_.element);
+  const std::size_t width = adapter_width();
+  const std::size_t num_blocks = padded_gradient_rows(rows) / kGradientRows;
+  crew.for_parts(num_blocks * parts_.size(), [&](std::size_t task, CrewScratch& scratch) {
+    const std::size_t p = task % parts_.size();
+    const std::size_t first = task / parts_.size() * kGradientRows;
+    scratch.rows.reserve(kGradientRows * rank_ * bytes);
+    gather_columns(low.data() + first * width * bytes, width, p * rank_, rank_, kGradientRows,
+                   bytes, scratch.rows.data());
+    const Linear& b = *b_forward_[p];
+    for (std::size_t panel = 0; panel < b.num_panels(); ++panel) {
+      const std::size_t outputs = b.panel_outputs(panel);
+      scratch.product.reserve(kGradientRows * outputs * sizeof(float));
+      float* const product = scratch.product.data<float>();
+      b.multiply(panel, kGradientRows, scratch.rows.data(), product, scratch.products);
+      float* const target = out + first * outputs_ + part_starts_[p] + panel * b.panel_outputs(0);
+      for (std::size_t r = 0; r < kGradientRows; ++r) {
+        products_.kernels.add(product + r * outputs, outputs, target + r * outputs_);
+      }
+    }
+  });
+}
+
+void LearnedLinear::multiply_backward(const void* g, std::size_t rows, float* d_x,
+                                      AlignedBuffer& d_low, Crew& crew) const {
+  multiply_all(*backward_, g, rows, d_x, crew);
+  if (rank_ == 0) return;
+  const std::size_t bytes = element_bytes(products_.element);
+  const std::size_t padded = padded_gradient_rows(rows);
+  const std::size_t width = adapter_width();
+  d_low.reserve(padded * width * bytes);
+  crew.for_parts(padded / kGradientRows, [&](std::size_t block, CrewScratch& scratch) {
+    const std::size_t first = block * kGradientRows;
+    const auto* const g_rows = static_cast<const std::byte*>(g) + first * outputs_ * bytes;
+    scratch.rows.reserve(kGradientRows * outputs_ * bytes);
+    scratch.product.reserve(kGradientRows * std::max(rank_, inputs_) * sizeof(float));
+    float* const product = scratch.product.data<float>();
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      gather_columns(g_rows, outputs_, part_starts_[p], parts_[p].outputs, kGradientRows, bytes,
+                     scratch.rows.data());
+      const Linear& b = *b_backward_[p];
+      for (std::size_t panel = 0; panel < b.num_panels(); ++panel) {
+        const std::size_t outputs = b.panel_outputs(panel);
+        b.multiply(panel, kGradientRows, scratch.rows.data(), product, scratch.products);
+        for (std::size_t r = 0; r < kGradientRows; ++r) {
+          store_scaled(products_.kernels, products_.element, product + r * outputs, scale_, outputs,
+                       d_low.data(), (first + r) * width + p * rank_ + panel * b.panel_outputs(0));
+        }
+      }
+    }
+    for (std::size_t panel = 0; panel < a_backward_->num_panels(); ++panel) {
+      const std::size_t outputs = a_backward_->panel_outputs(panel);
+      a_backward_->multiply(panel, kGradientRows, d_low.data() + first * width * bytes, product,
+                            scratch.products);
+      float* const target = d_x + first * inputs_ + panel * a_backward_->panel_outputs(0);
+      for (std::size_t r = 0; r < kGradientRows; ++r) {
+        products_.kernels.add(product + r * outputs, outputs, target + r * inputs_);
+      }
+    }
+  });
+}
+
+void LearnedLinear::accumulate(const void* x, const void* g, std::size_t rows,
+                               const AlignedBuffer& low, const AlignedBuffer& d_low,
+                               Crew& crew) const {
+  const std::size_t bytes = element_bytes(products_.element);
+  struct Job {
+    ActivationMatrix d_out;
+    ActivationMatrix in;
+    float* gradient;
+    std::size_t panel;
+  };
+  std::vector<Job> jobs;
+  const auto add = [&](ActivationMatrix d_out, ActivationMatrix in, float* gradient) {
+    for (std::size_t p = 0; p < WeightGradientProducts::num_panels(d_out.columns); ++p) {
+      jobs.push_back({d_out, in, gradient, p});
+    }
+  };
+  const ActivationMatrix input = {x, inputs_, inputs_};
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const LinearPart& part = parts_[p];
+    const ActivationMatrix g_part = {static_cast<const std::byte*>(g) + part_starts_[p] * bytes,
+                                     part.outputs, outputs_};
+    if (part.gradient != nullptr) add(g_part, input, part.gradient);
+    if (part.d_a == nullptr) continue;
+    const std::size_t start = p * rank_ * bytes;
+    add({d_low.data() + start, rank_, adapter_width()}, input, part.d_a);
+    add(g_part, {low.data() + start, rank_, adapter_width()}, part.d_b);
+  }
+  crew.for_parts(jobs.size(), [&](std::size_t j, CrewScratch& scratch) {
+    const Job& job = jobs[j];
+    products_.gradients.accumulate(job.panel, job.d_out, job.in, rows, job.gradient,
+                                   scratch.products);
+  });
+}
+
+void LearnedLinear::weight_row(std::size_t row, float* out) const {
+  const std::size_t a_panel = forward_->panel_outputs(0);
+  forward_->weight_row(row / a_panel, row % a_panel, out);
+}
+
+std::size_t LearnedLinear::num_bytes() const {
+  std::size_t bytes = forward_->num_bytes() + backward_->num_bytes();
+  if (rank_ == 0) return bytes;
+  bytes += a_forward_->num_bytes() + a_backward_->num_bytes();
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    bytes += b_forward_[p]->num_bytes() + b_backward_[p]->num_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace rr::internal

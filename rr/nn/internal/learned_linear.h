@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "rr/nn/internal/aligned_buffer.h"
+#include "rr/nn/internal/crew.h"
+#include "rr/nn/internal/linear.h"
+#include "rr/nn/internal/weight_gradient.h"
+
+namespace rr::internal {
+
+// How the products of learning are computed; shared by all layers.
+struct LearningProducts {
+  LearningProducts(ProductFamily the_family, const RowKernels& the_kernels);
+
+  ProductFamily family;
+  Element element;               // of activations
+  ProductFamily adapter_family;  // rank-wide products: oneDNN's
+  const RowKernels& kernels;
+  ProductCache cache;
+  std::unique_ptr<ProductCache> own_adapter_cache;  // where the families differ
+  WeightGradientProducts gradients;
+
+  ProductCache& adapter_cache() {
+    return own_adapter_cache == nullptr ? cache : *own_adapter_cache;
+  }
+};
+
+// A weight as float32 rows: [outputs, inputs].
+struct LinearPart {
+  std::size_t outputs;
+  const float* weight;  // where it stands while it learns or is loaded
+  float* gradient;      // null where it does not learn
+
+  // The adapter, where there is one.
+  std::size_t rank = 0;
+  const float* a = nullptr;  // [rank, inputs]
+  const float* b = nullptr;  // [outputs, rank]
+  float* d_a = nullptr;
+  float* d_b = nullptr;
+};
+
+// A linear layer that learns, or through which others learn: tensors side by side that read the
+// same input (q, k, v; gate, up), each with an adapter or none (all or none of a layer).
+//
+//   out_p = W_p x + scale * B_p (A_p x)          scale = alpha / rank
+//   d_x   = sum_p W_p^T g_p + A_p^T h_p          h_p = scale * B_p^T g_p
+//   d_W_p = sum_rows g_p x^T,  d_B_p = sum_rows g_p (scale * A_p x)^T,  d_A_p = sum_rows h_p x^T
+//
+// Matrices of rows are padded to padded_gradient_rows(rows) with zeros, x and g in activation
+// elements; products fill the padding rows with zeros again.
+class LearnedLinear {
+ public:
+  LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, float lora_scale,
+                LearningProducts& products);
+
+  std::size_t inputs() const { return inputs_; }
+  std::size_t outputs() const { return outputs_; }
+  bool has_adapter() const { return rank_ > 0; }
+  std::size_t adapter_width() const { return rank_ * parts_.size(); }
+
+  // Packs the weights, or the adapters, from where the parts say they stand.
+  void pack_weights(Crew& crew);
+  void pack_adapters(Crew& crew);
+
+  // The weights' floats may go after this: packed is packed.
+  void forget_weights();
+
+  // out [rows padded, outputs] float32. `low` gets scale * A x, [rows padded, adapter_width()]
+  // activations, where there are adapters.
+  void multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low, Crew& crew) const;
+
+  // d_x [rows padded, inputs] float32 is written. `d_low` gets h as `low` is laid out.
+  void multiply_backward(const void* g, std::size_t rows, float* d_x, AlignedBuffer& d_low,
+                         Crew& crew) const;
+
+  // Adds to the gradients of whatever learns. `low` and `d_low` as the two above left them.
+  void accumulate(const void* x, const void* g, std::size_t rows, const AlignedBuffer& low,
+                  const AlignedBuffer& d_low, Crew& crew) const;
+
+  // One row of the weight as it is in products: for embeddings that are an output layer.
+  void weight_row(std::size_t row, float* out) const;
+
+  std::size_t num_bytes() const;
+
+ private:
+  void multiply_all(const Linear& linear, const void* x, std::size_t rows, float* out,
+                    Crew& crew) const;
+  void add_adapters(std::size_t rows, float* out, const AlignedBuffer& low, Crew& crew) const;
+  void pack_rows(Linear& linear, std::size_t panel, bool of_adapters, CrewScratch& scratch) const;
+  void pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
+                    CrewScratch& scratch) const;
+  const float* stacked_row(std::size_t row, bool of_adapters) const;
+
+  std::size_t inputs_;
+  std::size_t outputs_ = 0;
+  std::size_t rank_ = 0;
+  float scale_;
+  std::vector<LinearPart> parts_;
+  std::vector<std::size_t> part_starts_;
+  LearningProducts& products_;
+  std::unique_ptr<Linear> forward_;   // all parts' rows, one after another
+  std::unique_ptr<Linear> backward_;  // its transpose
+  std::unique_ptr<Linear> a_forward_;
+  std::unique_ptr<Linear> a_backward_;
+  std::vector<std::unique_ptr<Linear>> b_forward_;   // of each part
+  std::vector<std::unique_ptr<Linear>> b_backward_;  // of each part
+};
+
+}  // namespace rr::internal

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+
+#include "rr/nn/internal/bf16.h"
+
+namespace rr::internal {
+
+struct QueryTile;
+
+// The gradients' operations on rows and tiles, compiled for one instruction set as RowKernels are
+// (kernels.h): what each does is said where it is written (rms_norm_backward.h, ...).
+struct LearningKernels {
+  void (*rms_norm_backward)(const float* row, const float* weight, float epsilon, std::size_t size,
+                            const float* g, float* d_row, float* d_weight);
+  void (*swiglu_backward_f32)(const float* gate, const float* up, const float* g, std::size_t size,
+                              float* d_gate, float* d_up);
+  void (*swiglu_backward_bf16)(const float* gate, const float* up, const float* g, std::size_t size,
+                               Bf16* d_gate, Bf16* d_up);
+  void (*softmax_terms)(const float* logits, std::size_t size, float* top, float* sum);
+  void (*softmax_gradient_f32)(const float* logits, std::size_t size, float top, float sum,
+                               std::size_t target, float slope, float* out);
+  void (*softmax_gradient_bf16)(const float* logits, std::size_t size, float top, float sum,
+                                std::size_t target, float slope, Bf16* out);
+  void (*attend_forward)(const QueryTile& query);
+  void (*attend_backward)(const QueryTile& query);
+};
+
+const LearningKernels& baseline_learning_kernels();
+const LearningKernels& avx2_learning_kernels();    // requires AVX2 and FMA
+const LearningKernels& avx512_learning_kernels();  // requires AVX-512 F, BW, DQ, VL
+
+// The best of the machine, or those that any x86-64 runs.
+const LearningKernels& select_learning_kernels(bool force_generic);
+
+}  // namespace rr::internal

@@ -1,0 +1,10 @@
+#include "rr/nn/internal/learning_kernels_table.h"
+
+namespace rr::internal {
+
+const LearningKernels& avx512_learning_kernels() {
+  static const LearningKernels table = make_learning_kernels();
+  return table;
+}
+
+}  // namespace rr::internal

@@ -1,0 +1,442 @@
+// The gradients of each operation, of each instruction set that this machine has, against central
+// differences of a plain loop in double.
+
+#include "rr/nn/internal/learning_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "rr/nn/internal/attention_learning.h"
+#include "rr/nn/internal/fake_model.h"
+#include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/learned_linear.h"
+
+namespace rr::internal {
+namespace {
+
+struct NamedLearningKernels {
+  const char* name;
+  const LearningKernels* kernels;
+};
+
+std::vector<NamedLearningKernels> learning_kernels_here() {
+  std::vector<NamedLearningKernels> result = {{"baseline", &baseline_learning_kernels()}};
+  if (cpu_features().has_avx2) result.push_back({"avx2", &avx2_learning_kernels()});
+  if (cpu_features().has_avx512) result.push_back({"avx512", &avx512_learning_kernels()});
+  return result;
+}
+
+using Doubles = std::vector<double>;
+
+Doubles widened(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+// d loss / d values by central differences.
+Doubles differences(Doubles values, const std::function<double(const Doubles&)>& loss) {
+  constexpr double kStep = 1e-5;
+  Doubles result(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double value = values[i];
+    values[i] = value + kStep;
+    const double above = loss(values);
+    values[i] = value - kStep;
+    const double below = loss(values);
+    values[i] = value;
+    result[i] = (above - below) / (2 * kStep);
+  }
+  return result;
+}
+
+void expect_near(const std::vector<float>& found, const Doubles& expected, double tolerance,
+                 const std::string& what) {
+  ASSERT_EQ(found.size(), expected.size());
+  double largest = 0;
+  for (const double value : expected) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_NEAR(found[i], expected[i], tolerance * std::max(largest, 1e-3)) << what << " " << i;
+  }
+}
+
+double dot(const std::vector<float>& weights, const Doubles& values) {
+  double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += weights[i] * values[i];
+  return sum;
+}
+
+TEST(RmsNormBackward, IsTheDerivative) {
+  const double epsilon = 1e-3;
+  const auto norm = [&](const Doubles& row, const Doubles& weight) {
+    double squares = 0;
+    for (const double value : row) squares += value * value;
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(row.size()) + epsilon);
+    Doubles out(row.size());
+    for (std::size_t i = 0; i < row.size(); ++i) out[i] = weight[i] * row[i] * scale;
+    return out;
+  };
+  for (const auto& [name, kernels] : learning_kernels_here()) {
+    for (const std::size_t size : std::vector<std::size_t>{1, 7, 16, 60, 128}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      const auto row = some_floats(size, 1);
+      const auto weight = some_floats(size, 2);
+      const auto g = some_floats(size, 3);
+      std::vector<float> d_row(size);
+      std::vector<float> d_weight(size);
+      kernels->rms_norm_backward(row.data(), weight.data(), 1e-3f, size, g.data(), d_row.data(),
+                                 d_weight.data());
+      expect_near(d_row,
+                  differences(widened(row),
+                              [&](const Doubles& x) { return dot(g, norm(x, widened(weight))); }),
+                  1e-5, "row");
+      expect_near(d_weight,
+                  differences(widened(weight),
+                              [&](const Doubles& w) { return dot(g, norm(widened(row), w)); }),
+                  1e-5, "weight");
+    }
+  }
+}
+
+TEST(SwigluBackward, IsTheDerivative) {
+  const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  for (const auto& [name, kernels] : learning_kernels_here()) {
+    for (const std::size_t size : std::vector<std::size_t>{1, 17, 96}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      const auto gate = some_floats(size, 4, 3);
+      const auto up = some_floats(size, 5);
+      const auto g = some_floats(size, 6);
+      std::vector<float> d_gate(size);
+      std::vector<float> d_up(size);
+      kernels->swiglu_backward_f32(gate.data(), up.data(), g.data(), size, d_gate.data(),
+                                   d_up.data());
+      Doubles expected_gate(size);
+      Doubles expected_up(size);
+      for (std::size_t i = 0; i < size; ++i) {
+        expected_gate[i] =
+            differences({gate[i]}, [&](const Doubles& x) { return g[i] * up[i] * silu(x[0]); })[0];
+        expected_up[i] = g[i] * silu(gate[i]);
+      }
+      expect_near(d_gate, expected_gate, 1e-5, "gate");
+      expect_near(d_up, expected_up, 1e-5, "up");
+      std::vector<Bf16> rounded_gate(size);
+      std::vector<Bf16> rounded_up(size);
+      kernels->swiglu_backward_bf16(gate.data(), up.data(), g.data(), size, rounded_gate.data(),
+                                    rounded_up.data());
+      for (std::size_t i = 0; i < size; ++i) {
+        EXPECT_EQ(rounded_gate[i], to_bf16(d_gate[i]));
+        EXPECT_EQ(rounded_up[i], to_bf16(d_up[i]));
+      }
+    }
+  }
+}
+
+TEST(SoftmaxGradient, IsTheDerivativeOfTheLogProbability) {
+  const auto log_probability = [](const Doubles& logits, std::size_t target) {
+    double sum = 0;
+    for (const double logit : logits) sum += std::exp(logit);
+    return logits[target] - std::log(sum);
+  };
+  for (const auto& [name, kernels] : learning_kernels_here()) {
+    for (const std::size_t size : std::vector<std::size_t>{1, 15, 50, 300}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      const auto logits = some_floats(size, 7, 4);
+      const std::size_t target = size / 3;
+      float top = 0;
+      float sum = 0;
+      kernels->softmax_terms(logits.data(), size, &top, &sum);
+      EXPECT_NEAR(logits[target] - top - std::log(sum), log_probability(widened(logits), target),
+                  1e-5);
+      std::vector<float> found(size);
+      kernels->softmax_gradient_f32(logits.data(), size, top, sum, target, -0.7f, found.data());
+      expect_near(found,
+                  differences(widened(logits),
+                              [&](const Doubles& x) { return -0.7 * log_probability(x, target); }),
+                  1e-5, "logit");
+    }
+  }
+}
+
+// Attention of one head over two segments, the second of which continues the first.
+struct AttentionCase {
+  std::size_t shared;  // tokens of the first segment
+  std::size_t own;
+  std::size_t head_dim;
+};
+
+// Row-major [tokens, 3 * head_dim]: query, key, value. out [tokens, head_dim].
+Doubles attend_plainly(const AttentionCase& tested, const Doubles& qkv) {
+  const std::size_t tokens = tested.shared + tested.own;
+  const std::size_t d = tested.head_dim;
+  Doubles out(tokens * d);
+  for (std::size_t r = 0; r < tokens; ++r) {
+    Doubles weights(r + 1);
+    double sum = 0;
+    for (std::size_t t = 0; t <= r; ++t) {
+      double score = 0;
+      for (std::size_t i = 0; i < d; ++i) score += qkv[r * 3 * d + i] * qkv[t * 3 * d + d + i];
+      weights[t] = std::exp(score / std::sqrt(static_cast<double>(d)));
+      sum += weights[t];
+    }
+    for (std::size_t t = 0; t <= r; ++t) {
+      for (std::size_t i = 0; i < d; ++i) {
+        out[r * d + i] += weights[t] / sum * qkv[t * 3 * d + 2 * d + i];
+      }
+    }
+  }
+  return out;
+}
+
+class TiledAttention {
+ public:
+  TiledAttention(const AttentionCase& tested, std::vector<float> qkv, std::vector<float> g)
+      : head_dim_(tested.head_dim),
+        tokens_(tested.shared + tested.own),
+        qkv_(std::move(qkv)),
+        g_(std::move(g)) {
+    out.resize(tokens_ * head_dim_);
+    d_qkv.resize(qkv_.size());
+    log_sums_.resize(tokens_);
+    scratch_.resize(attention_learning_floats(head_dim_));
+    cut(0, tested.shared);
+    num_shared_ = tiles_.size();
+    cut(tested.shared, tested.own);
+  }
+
+  void run(const LearningKernels& kernels) {
+    for (const bool backward : {false, true}) {
+      for (std::size_t t = 0; t < tiles_.size(); ++t) run_tile(kernels, t, backward);
+    }
+  }
+
+  std::vector<float> out;
+  std::vector<float> d_qkv;
+
+ private:
+  void cut(std::size_t first, std::size_t count) {
+    for (std::size_t i = 0; i < count; i += kLearningTile) {
+      const std::size_t rows = std::min(kLearningTile, count - i);
+      tiles_.push_back({first + i, rows, i});
+      std::vector<float>& turned = turned_.emplace_back(2 * head_dim_ * kLearningTile, 7.0f);
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t d = 0; d < 2 * head_dim_; ++d) {
+          turned[d * kLearningTile + r] = qkv_[(first + i + r) * 3 * head_dim_ + head_dim_ + d];
+        }
+      }
+    }
+  }
+
+  void run_tile(const LearningKernels& kernels, std::size_t t, bool backward) {
+    const bool is_shared = t < num_shared_;
+    std::vector<KeyTile> keys;
+    for (std::size_t k = 0; k <= t; ++k) {
+      const std::size_t start = tiles_[k].first * 3 * head_dim_ + head_dim_;
+      keys.push_back({&qkv_[start], &qkv_[start + head_dim_], 3 * head_dim_, turned_[k].data(),
+                      turned_[k].data() + head_dim_ * kLearningTile, tiles_[k].count, &d_qkv[start],
+                      &d_qkv[start + head_dim_], 3 * head_dim_});
+    }
+    QueryTile query{};
+    query.queries = &qkv_[tiles_[t].first * 3 * head_dim_];
+    query.query_stride = 3 * head_dim_;
+    query.count = tiles_[t].count;
+    query.first_query = tiles_[t].in_segment;
+    query.head_dim = head_dim_;
+    query.scale = 1 / std::sqrt(static_cast<float>(head_dim_));
+    query.tiles = keys.data();
+    query.num_tiles = keys.size();
+    query.num_own = is_shared ? t + 1 : t + 1 - num_shared_;
+    query.scratch = scratch_.data();
+    query.log_sums = &log_sums_[tiles_[t].first];
+    query.out = &out[tiles_[t].first * head_dim_];
+    query.out_stride = head_dim_;
+    query.d_out = &g_[tiles_[t].first * head_dim_];
+    query.d_queries = &d_qkv[tiles_[t].first * 3 * head_dim_];
+    (backward ? kernels.attend_backward : kernels.attend_forward)(query);
+  }
+
+  struct Rows {
+    std::size_t first;
+    std::size_t count;
+    std::size_t in_segment;
+  };
+  std::size_t head_dim_;
+  std::size_t tokens_;
+  std::size_t num_shared_ = 0;
+  std::vector<float> qkv_;
+  std::vector<float> g_;
+  std::vector<float> log_sums_;
+  std::vector<float> scratch_;
+  std::vector<Rows> tiles_;
+  std::vector<std::vector<float>> turned_;
+};
+
+TEST(AttentionLearning, IsAttentionAndItsDerivative) {
+  for (const auto& [name, kernels] : learning_kernels_here()) {
+    for (const AttentionCase& tested :
+         {AttentionCase{0, 1, 4}, AttentionCase{0, 70, 6}, AttentionCase{5, 3, 16},
+          AttentionCase{66, 67, 2}, AttentionCase{64, 64, 2}}) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(tested.shared) + " + " +
+                   std::to_string(tested.own) + " tokens of " + std::to_string(tested.head_dim));
+      const std::size_t tokens = tested.shared + tested.own;
+      const auto qkv = some_floats(tokens * 3 * tested.head_dim, 8, 1.5f);
+      const auto g = some_floats(tokens * tested.head_dim, 9);
+      TiledAttention attention(tested, qkv, g);
+      attention.run(*kernels);
+      expect_near(attention.out, attend_plainly(tested, widened(qkv)), 1e-5, "out");
+      expect_near(attention.d_qkv,
+                  differences(widened(qkv),
+                              [&](const Doubles& x) { return dot(g, attend_plainly(tested, x)); }),
+                  2e-5, "gradient");
+    }
+  }
+}
+
+// Linear layers ----------------------------------------------------------------------------------
+
+struct LinearCase {
+  std::size_t rows;
+  std::size_t inputs;
+  std::vector<std::size_t> outputs;
+  std::size_t rank;
+};
+
+// A layer, its weights, and what it should give, in double.
+class LinearUnderTest {
+ public:
+  LinearUnderTest(const LinearCase& tested, ProductFamily family)
+      : tested_(tested), pool_(2), crew_(pool_), products_(family, baseline_kernels()) {
+    std::vector<LinearPart> parts;
+    unsigned seed = 20;
+    for (const std::size_t outputs : tested.outputs) {
+      Part& part = parts_.emplace_back();
+      part.w = some_floats(outputs * tested.inputs, ++seed);
+      part.d_w.assign(part.w.size(), 0.5f);  // gradients are added to what is there
+      part.a = some_floats(tested.rank * tested.inputs, ++seed);
+      part.b = some_floats(outputs * tested.rank, ++seed);
+      part.d_a.resize(part.a.size());
+      part.d_b.resize(part.b.size());
+    }
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      Part& part = parts_[p];
+      LinearPart given{tested.outputs[p], part.w.data(), part.d_w.data()};
+      if (tested.rank > 0) {
+        given.rank = tested.rank;
+        given.a = part.a.data();
+        given.b = part.b.data();
+        given.d_a = part.d_a.data();
+        given.d_b = part.d_b.data();
+      }
+      parts.push_back(given);
+    }
+    linear_ = std::make_unique<LearnedLinear>(tested.inputs, std::move(parts), kScale, products_);
+    linear_->pack_weights(crew_);
+    linear_->pack_adapters(crew_);
+  }
+
+  void expect_all() {
+    const std::size_t rows = tested_.rows;
+    const std::size_t width = linear_->outputs();
+    const auto x = some_floats(rows * tested_.inputs, 1);
+    const auto g = some_floats(rows * width, 2);
+    AlignedBuffer x_padded = padded(x, tested_.inputs);
+    AlignedBuffer g_padded = padded(g, width);
+    AlignedBuffer out(padded_gradient_rows(rows) * width * sizeof(float));
+    AlignedBuffer d_x(padded_gradient_rows(rows) * tested_.inputs * sizeof(float));
+    AlignedBuffer low;
+    AlignedBuffer d_low;
+    linear_->multiply(x_padded.data(), rows, out.data<float>(), low, crew_);
+    linear_->multiply_backward(g_padded.data(), rows, d_x.data<float>(), d_low, crew_);
+    linear_->accumulate(x_padded.data(), g_padded.data(), rows, low, d_low, crew_);
+    Doubles expected_out(rows * width);
+    Doubles expected_d_x(rows * tested_.inputs);
+    std::size_t start = 0;
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      expect_part(p, start, x, g, expected_out, expected_d_x);
+      start += tested_.outputs[p];
+    }
+    expect_near({out.data<float>(), out.data<float>() + rows * width}, expected_out, kTolerance,
+                "out");
+    expect_near({d_x.data<float>(), d_x.data<float>() + rows * tested_.inputs}, expected_d_x,
+                kTolerance, "d_x");
+  }
+
+ private:
+  static constexpr float kScale = 0.75f;
+  static constexpr double kTolerance = 1e-5;
+
+  struct Part {
+    std::vector<float> w, a, b, d_w, d_a, d_b;
+  };
+
+  AlignedBuffer padded(const std::vector<float>& values, std::size_t width) const {
+    AlignedBuffer buffer(padded_gradient_rows(tested_.rows) * width * sizeof(float));
+    buffer.clear();
+    std::copy(values.begin(), values.end(), buffer.data<float>());
+    return buffer;
+  }
+
+  // out = x M^T with M = W + scale B A, whose derivatives are plain: d_M = g^T x.
+  void expect_part(std::size_t p, std::size_t start, const std::vector<float>& x,
+                   const std::vector<float>& g, Doubles& expected_out, Doubles& expected_d_x) {
+    Part& part = parts_[p];
+    const std::size_t inputs = tested_.inputs;
+    const std::size_t outputs = tested_.outputs[p];
+    const std::size_t rank = tested_.rank;
+    const std::size_t width = linear_->outputs();
+    Doubles merged(part.w.begin(), part.w.end());
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t k = 0; k < rank; ++k) {
+        for (std::size_t i = 0; i < inputs; ++i) {
+          merged[o * inputs + i] += kScale * part.b[o * rank + k] * part.a[k * inputs + i];
+        }
+      }
+    }
+    Doubles d_merged(outputs * inputs);
+    for (std::size_t r = 0; r < tested_.rows; ++r) {
+      for (std::size_t o = 0; o < outputs; ++o) {
+        const double g_value = g[r * width + start + o];
+        for (std::size_t i = 0; i < inputs; ++i) {
+          expected_out[r * width + start + o] += merged[o * inputs + i] * x[r * inputs + i];
+          expected_d_x[r * inputs + i] += merged[o * inputs + i] * g_value;
+          d_merged[o * inputs + i] += g_value * x[r * inputs + i];
+        }
+      }
+    }
+    Doubles expected_d_w = d_merged;
+    for (double& value : expected_d_w) value += 0.5;
+    expect_near(part.d_w, expected_d_w, kTolerance, "d_w");
+    Doubles d_a(rank * inputs);
+    Doubles d_b(outputs * rank);
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t k = 0; k < rank; ++k) {
+        for (std::size_t i = 0; i < inputs; ++i) {
+          d_a[k * inputs + i] += kScale * part.b[o * rank + k] * d_merged[o * inputs + i];
+          d_b[o * rank + k] += kScale * part.a[k * inputs + i] * d_merged[o * inputs + i];
+        }
+      }
+    }
+    if (rank == 0) return;
+    expect_near(part.d_a, d_a, kTolerance, "d_a");
+    expect_near(part.d_b, d_b, kTolerance, "d_b");
+  }
+
+  LinearCase tested_;
+  ThreadPool pool_;
+  Crew crew_;
+  LearningProducts products_;
+  std::vector<Part> parts_;
+  std::unique_ptr<LearnedLinear> linear_;
+};
+
+TEST(LearnedLinear, HasTheProductsAndGradientsOfItsFormula) {
+  for (const LinearCase& tested :
+       {LinearCase{1, 1, {1}, 0}, LinearCase{5, 48, {40}, 0}, LinearCase{130, 33, {20, 7, 9}, 0},
+        LinearCase{700, 24, {200}, 0}, LinearCase{3, 16, {10}, 1},
+        LinearCase{140, 30, {24, 8, 70}, 5}}) {
+    SCOPED_TRACE(std::to_string(tested.rows) + " rows, rank " + std::to_string(tested.rank));
+    LinearUnderTest(tested, ProductFamily::kF32).expect_all();
+  }
+}
+
+}  // namespace
+}  // namespace rr::internal

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+namespace rr::internal {
+
+// Products of small float32 matrices that lie in the cache: the tiles of attention.
+
+#if defined(__AVX512F__)
+constexpr std::size_t kProductLanes = 16;
+constexpr std::size_t kProductVectors = 4;  // 4 rows of 4 vectors: 16 sums of 32 registers
+#elif defined(__AVX__)
+constexpr std::size_t kProductLanes = 8;
+constexpr std::size_t kProductVectors = 2;
+#else
+constexpr std::size_t kProductLanes = 4;
+constexpr std::size_t kProductVectors = 2;
+#endif
+typedef float ProductVector __attribute__((vector_size(kProductLanes * sizeof(float))));
+
+// A left factor: element (i, k) stands at data[i * row_stride + k * column_stride], so that a
+// transposed one needs no copy.
+struct LeftFactor {
+  const float* data;
+  std::size_t row_stride;
+  std::size_t column_stride;
+};
+
+// out [kRows, kVectors * kProductLanes] += left [kRows, depth] * right [depth, ...]
+template <std::size_t kRows, std::size_t kVectors>
+static inline void add_product_block(LeftFactor left, const float* right, std::size_t right_stride,
+                                     std::size_t depth, float* out, std::size_t out_stride) {
+  ProductVector sums[kRows][kVectors];
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t j = 0; j < kVectors; ++j) {
+      std::memcpy(&sums[i][j], out + i * out_stride + j * kProductLanes, sizeof sums[i][j]);
+    }
+  }
+  for (std::size_t k = 0; k < depth; ++k) {
+    ProductVector columns[kVectors];
+    for (std::size_t j = 0; j < kVectors; ++j) {
+      std::memcpy(&columns[j], right + k * right_stride + j * kProductLanes, sizeof columns[j]);
+    }
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const float factor = left.data[i * left.row_stride + k * left.column_stride];
+      for (std::size_t j = 0; j < kVectors; ++j) sums[i][j] += factor * columns[j];
+    }
+  }
+  for (std::size_t i = 0; i < kRows; ++i) {
+    for (std::size_t j = 0; j < kVectors; ++j) {
+      std::memcpy(out + i * out_stride + j * kProductLanes, &sums[i][j], sizeof sums[i][j]);
+    }
+  }
+}
+
+// out [kRows, width] += left [kRows, depth] * right [depth, width]
+template <std::size_t kRows>
+static inline void add_product_rows(LeftFactor left, const float* right, std::size_t right_stride,
+                                    std::size_t width, std::size_t depth, float* out,
+                                    std::size_t out_stride) {
+  constexpr std::size_t kWide = kProductVectors * kProductLanes;
+  std::size_t n = 0;
+  for (; n + kWide <= width; n += kWide) {
+    add_product_block<kRows, kProductVectors>(left, right + n, right_stride, depth, out + n,
+                                              out_stride);
+  }
+  for (; n + kProductLanes <= width; n += kProductLanes) {
+    add_product_block<kRows, 1>(left, right + n, right_stride, depth, out + n, out_stride);
+  }
+  for (; n < width; ++n) {
+    for (std::size_t i = 0; i < kRows; ++i) {
+      float sum = out[i * out_stride + n];
+      for (std::size_t k = 0; k < depth; ++k) {
+        sum +=
+            left.data[i * left.row_stride + k * left.column_stride] * right[k * right_stride + n];
+      }
+      out[i * out_stride + n] = sum;
+    }
+  }
+}
+
+// out [rows, width] += left [rows, depth] * right [depth, width]. The order of adding does not
+// depend on `rows`.
+static inline void add_product(LeftFactor left, const float* right, std::size_t right_stride,
+                               std::size_t rows, std::size_t width, std::size_t depth, float* out,
+                               std::size_t out_stride) {
+  std::size_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const LeftFactor four = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
+    add_product_rows<4>(four, right, right_stride, width, depth, out + i * out_stride, out_stride);
+  }
+  for (; i < rows; ++i) {
+    const LeftFactor one = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
+    add_product_rows<1>(one, right, right_stride, width, depth, out + i * out_stride, out_stride);
+  }
+}
+
+}  // namespace rr::internal

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+
+#include "rr/nn/internal/bf16.h"
+#include "rr/nn/internal/exponential.h"
+
+namespace rr::internal {
+
+// The gradient of swiglu.h. With s = 1 / (1 + e^-gate) and g the gradient of the output:
+//
+//   d_up_i   = g_i * gate_i * s_i
+//   d_gate_i = g_i * up_i * s_i * (1 + gate_i * (1 - s_i))
+//
+// gate, up, g, d_gate, d_up: [size]. Out is float or Bf16.
+template <typename Out>
+static inline void swiglu_backward(const float* gate, const float* up, const float* g,
+                                   std::size_t size, Out* d_gate, Out* d_up) {
+  for (std::size_t i = 0; i < size; ++i) {
+    const float s = 1.0f / (1.0f + exponential(-gate[i]));
+    store(g[i] * up[i] * s * (1.0f + gate[i] * (1.0f - s)), d_gate + i);
+    store(g[i] * gate[i] * s, d_up + i);
+  }
+}
+
+}  // namespace rr::internal

@@ -1,0 +1,98 @@
+#include "rr/nn/internal/tensor_reader.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace rr::internal {
+
+bool is_finite(const float* values, std::size_t count) {
+  std::uint32_t worst = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    worst = std::max(worst, bits & 0x7f800000u);
+  }
+  return worst != 0x7f800000u;
+}
+
+TensorReader::TensorReader(const ModelFiles& files, const DecoderConfig& config)
+    : files_(files), config_(config), is_gguf_(files.format() == ModelFiles::Format::kGguf) {}
+
+std::string TensorReader::name(const TensorName& tensor) const {
+  return is_gguf_ ? tensor.gguf : tensor.hugging_face;
+}
+
+std::string TensorReader::name(std::size_t layer, const TensorName& tensor,
+                               const char* ending) const {
+  return is_gguf_ ? fmt::format("blk.{}.{}{}", layer, tensor.gguf, ending)
+                  : fmt::format("model.layers.{}.{}{}", layer, tensor.hugging_face, ending);
+}
+
+Result<const TensorView*> TensorReader::find(const std::string& tensor_name,
+                                             std::vector<std::size_t> shape) {
+  const TensorView* tensor = files_.find(tensor_name);
+  const bool is_left_out = std::ranges::any_of(
+      files_.left_out(), [&](const LeftOutTensor& left) { return left.name == tensor_name; });
+  if (is_left_out) return files_.get(tensor_name);  // its sentence says why
+  if (tensor == nullptr) {
+    return Error{Errc::kMalformed,
+                 fmt::format("expected a tensor {} of shape [{}], found none; the file is "
+                             "incomplete or of another architecture",
+                             tensor_name, fmt::join(shape, ", ")),
+                 where()};
+  }
+  if (tensor->shape != shape) {
+    return Error{Errc::kMalformed,
+                 fmt::format("expected tensor {} to have shape [{}], found [{}]", tensor_name,
+                             fmt::join(shape, ", "), fmt::join(tensor->shape, ", ")),
+                 where()};
+  }
+  used_.insert(tensor_name);
+  return tensor;
+}
+
+Result<std::vector<float>> TensorReader::vector_of(const std::string& tensor_name, std::size_t size,
+                                                   std::size_t interleaved_head_dim) {
+  RR_TRY(const TensorView* tensor, find(tensor_name, {size}));
+  std::vector<float> values(size);
+  RR_TRY_STATUS(read_row({tensor, 0}, 0, values));
+  const RowSource source{tensor, interleaved_head_dim};
+  std::vector<float> ordered(size);
+  for (std::size_t i = 0; i < size; ++i) ordered[i] = values[source.file_row(i)];
+  return ordered;
+}
+
+Status TensorReader::read_row(const RowSource& source, std::size_t row,
+                              std::span<float> out) const {
+  const std::size_t file_row = source.file_row(row);
+  dequantize_row(*source.tensor, file_row, out);
+  if (is_finite(out.data(), out.size())) return ok_status();
+  return Error{Errc::kMalformed,
+               fmt::format("expected finite weights, row {} of tensor {} holds infinity or NaN; "
+                           "fetch the file again",
+                           file_row, source.tensor->name),
+               where()};
+}
+
+std::size_t TensorReader::interleaved_head_dim() const {
+  return is_gguf_ && config_.architecture == "llama" ? config_.head_dim : 0;
+}
+
+Status TensorReader::refuse_unknown_biases() const {
+  for (const TensorView& tensor : files_.tensors()) {
+    if (tensor.name.ends_with(".bias") && !used_.contains(tensor.name)) {
+      return Error{Errc::kRejected,
+                   fmt::format("tensor {} is a bias that architecture {} as configured does not "
+                               "have; this variant is not supported",
+                               tensor.name, config_.architecture),
+                   where()};
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace rr::internal

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+#include "rr/nn/internal/linear.h"
+
+namespace rr::internal {
+
+// Rows that a gradient is summed over at a time. Matrices of activations are padded with rows of
+// zeros to whole blocks of this many.
+constexpr std::size_t kGradientRows = 128;
+
+constexpr std::size_t padded_gradient_rows(std::size_t rows) {
+  return (rows + kGradientRows - 1) / kGradientRows * kGradientRows;
+}
+
+// A matrix of activations: [rows, columns], a row every `stride` elements. For gradients its rows
+// are padded with zeros to padded_gradient_rows(rows).
+struct ActivationMatrix {
+  const void* data;
+  std::size_t columns;
+  std::size_t stride;
+};
+
+// Gradients of weights: gradient [outputs, inputs] += d_out^T [outputs, rows] * in [rows, inputs].
+// The elements are floats or bf16 (activation_element(family)), the sums float32. Work is cut by
+// outputs into panels that threads can take one by one; the order of adding depends on the number
+// of rows alone.
+class WeightGradientProducts {
+ public:
+  explicit WeightGradientProducts(Element element) : element_(element) {}
+
+  static std::size_t num_panels(std::size_t outputs);
+
+  // Adds one panel's share. Safe from several threads for different panels.
+  void accumulate(std::size_t panel, const ActivationMatrix& d_out, const ActivationMatrix& in,
+                  std::size_t rows, float* gradient, ProductScratch& scratch);
+
+ private:
+  struct Product;
+  using Key = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, std::size_t>;
+  const Product& product(std::size_t rows, std::size_t outputs, std::size_t out_stride,
+                         std::size_t inputs, std::size_t in_stride);
+
+  Element element_;
+  std::mutex mutex_;  // guards products_
+  std::map<Key, std::shared_ptr<const Product>> products_;
+};
+
+}  // namespace rr::internal

@@ -1,0 +1,160 @@
+#include "rr/nn/learner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rr/nn/internal/learner_layout.h"
+#include "rr/nn/internal/learner_pass.h"
+#include "rr/nn/internal/learner_weights.h"
+
+namespace rr {
+namespace internal {
+namespace {
+
+// Machines with AMX learn through oneDNN too, which uses it.
+ProductFamily learning_family(const LearnerOptions& options) {
+  if (options.precision == Precision::kF32) return ProductFamily::kF32;
+  if (options.force_generic || !can_multiply_bf16()) return ProductFamily::kGeneric;
+  return ProductFamily::kBf16;
+}
+
+LearnerPass::Engine engine_of(const LearnerOptions& options) {
+  const Element element = activation_element(learning_family(options));
+  return {select_row_kernels(options.force_generic), select_learning_kernels(options.force_generic),
+          element, options.precision == Precision::kBf16, element == Element::kBf16};
+}
+
+std::size_t kept_layers(const DecoderConfig& config, const LearnerOptions& options,
+                        std::size_t rows) {
+  const std::size_t rank = options.lora ? options.lora->rank : 0;
+  const std::size_t a_layer =
+      layer_activation_bytes(config, activation_element(learning_family(options)), rows, rank);
+  // One more set of buffers serves the layers that keep none.
+  const std::size_t fitting = options.activation_bytes / a_layer;
+  return std::min(config.num_layers, fitting == 0 ? 0 : fitting - 1);
+}
+
+class FamilyLearner final : public Learner {
+ public:
+  FamilyLearner(DecoderConfig config, const LearnerOptions& options, ThreadPool& pool)
+      : config_(std::move(config)),
+        options_(options),
+        engine_(engine_of(options)),
+        products_(learning_family(options), engine_.kernels),
+        crew_(pool) {}
+
+  Status load(const ModelFiles& files) {
+    RR_TRY(weights_, LearnerWeights::load(files, config_, options_, products_, crew_));
+    return ok_status();
+  }
+
+  const DecoderConfig& config() const override { return config_; }
+
+  std::string kernel_name() const override {
+    switch (products_.family) {
+      case ProductFamily::kF32:
+        return "oneDNN float32";
+      case ProductFamily::kGeneric:
+        return "generic float32";
+      case ProductFamily::kAmx:
+      case ProductFamily::kBf16:
+        break;
+    }
+    return "oneDNN bf16";
+  }
+
+  std::span<const Parameter> parameters() const override { return weights_->parameters; }
+
+  void update() override { weights_->pack(crew_); }
+
+  std::vector<float> evaluate(const LearnerBatch& batch) override {
+    const LearnerLayout layout = lay_out(batch, config_);
+    return LearnerPass(config_, *weights_, engine_, layout, 0, buffers_, crew_).evaluate();
+  }
+
+  std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) override {
+    const LearnerLayout layout = lay_out(batch, config_);
+    const std::size_t kept = kept_layers(config_, options_, layout.num_rows());
+    return LearnerPass(config_, *weights_, engine_, layout, kept, buffers_, crew_).learn(slope);
+  }
+
+  void clear_gradients() override {
+    crew_.for_parts(weights_->parameters.size(), [&](std::size_t i, CrewScratch&) {
+      std::fill(weights_->parameters[i].gradient.begin(), weights_->parameters[i].gradient.end(),
+                0.0f);
+    });
+  }
+
+ private:
+  DecoderConfig config_;
+  LearnerOptions options_;
+  LearnerPass::Engine engine_;
+  LearningProducts products_;  // before weights_, which use it
+  Crew crew_;
+  std::unique_ptr<LearnerWeights> weights_;
+  LearnerBuffers buffers_;
+};
+
+struct LinearSizes {
+  std::size_t weights = 0;   // of all linear layers
+  std::size_t adapters = 0;  // of rank 1
+};
+
+LinearSizes linear_sizes(const DecoderConfig& config) {
+  const std::size_t q = config.num_heads * config.head_dim;
+  const std::size_t kv = config.num_kv_heads * config.head_dim;
+  LinearSizes sizes;
+  const auto add = [&](std::size_t outputs, std::size_t inputs) {
+    sizes.weights += config.num_layers * outputs * inputs;
+    sizes.adapters += config.num_layers * (outputs + inputs);
+  };
+  add(q, config.hidden_size);
+  add(kv, config.hidden_size);
+  add(kv, config.hidden_size);
+  add(config.hidden_size, q);
+  add(config.ffn_size, config.hidden_size);
+  add(config.ffn_size, config.hidden_size);
+  add(config.hidden_size, config.ffn_size);
+  return sizes;
+}
+
+}  // namespace
+}  // namespace internal
+
+std::size_t LearnerBatch::num_tokens() const {
+  std::size_t count = 0;
+  for (const LearnerSegment& segment : segments) count += segment.ids.size();
+  return count;
+}
+
+LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOptions& options,
+                                  std::size_t max_tokens) {
+  using namespace internal;
+  const ProductFamily family = learning_family(options);
+  const Element element = activation_element(family);
+  const std::size_t weight = family == ProductFamily::kF32 ? sizeof(float) : sizeof(Bf16);
+  const std::size_t rank = options.lora ? options.lora->rank : 0;
+  const LinearSizes sizes = linear_sizes(config);
+  const std::size_t output = config.vocabulary_size * config.hidden_size;
+  const std::size_t learnt = options.lora ? sizes.adapters * rank : config.num_parameters();
+  LearnerMemory memory;
+  memory.weight_bytes =
+      2 * weight * (sizes.weights + output) + 2 * sizes.adapters * rank * element_bytes(element);
+  if (options.lora && !config.has_tied_embedding) memory.weight_bytes += output * weight;
+  memory.parameter_bytes = 2 * sizeof(float) * learnt;
+  memory.kept_layers = kept_layers(config, options, max_tokens);
+  memory.activation_bytes =
+      learner_buffer_bytes(config, element, max_tokens) +
+      (memory.kept_layers + 1) * layer_activation_bytes(config, element, max_tokens, rank);
+  return memory;
+}
+
+Result<std::unique_ptr<Learner>> Learner::load(const ModelFiles& files,
+                                               const LearnerOptions& options, ThreadPool& pool) {
+  RR_TRY(DecoderConfig config, read_decoder_config(files));
+  auto learner = std::make_unique<internal::FamilyLearner>(std::move(config), options, pool);
+  RR_TRY_STATUS(learner->load(files));
+  return std::unique_ptr<Learner>(std::move(learner));
+}
+
+}  // namespace rr

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rr/base/result.h"
+#include "rr/base/thread_pool.h"
+#include "rr/nn/decoder.h"
+#include "rr/nn/decoder_config.h"
+#include "rr/weights/model_files.h"
+
+namespace rr {
+
+// Low-rank adapters (Hu et al., arXiv 2106.09685) on all seven linear layers of every decoder
+// layer, as PEFT has them: W x + alpha / rank * B (A x), A [rank, inputs], B [outputs, rank].
+struct LoraShape {
+  std::size_t rank = 16;
+  float alpha = 16;
+};
+
+struct LearnerOptions {
+  // kBf16: products on bf16 weights and activations with float32 sums; the weights that are learnt,
+  // their gradients, norms, softmax and the residual stream are float32. kF32: everything.
+  Precision precision = Precision::kBf16;
+
+  // Without: all weights learn. With: they stay as they are, and the adapters learn.
+  std::optional<LoraShape> lora;
+
+  // A is drawn from it, uniformly in +-1/sqrt(inputs) (PEFT's Kaiming-uniform start); B starts as
+  // zero, so that the model says at first what it said before.
+  std::uint64_t seed = 0;
+
+  // Bytes that the layers' activations may take: as many layers keep theirs for the backward pass
+  // as fit; the others compute them again. Changes time, never a result.
+  std::size_t activation_bytes = std::size_t{2} << 30;
+
+  bool force_generic = false;  // as DecoderOptions
+};
+
+// Tokens that are read together: an example, a shared prompt, or one of the completions of a prompt
+// that came before. A token sees the tokens before it in its segment, and all of its ancestors'.
+// Segments that are not related do not see each other, however many are read at once.
+struct LearnerSegment {
+  static constexpr std::size_t kNoParent = static_cast<std::size_t>(-1);
+
+  std::span<const std::int32_t> ids;  // not empty
+  std::size_t parent = kNoParent;     // an earlier segment of the batch, which this one continues
+};
+
+// A token whose log-probability is wanted: ids[token] of a segment, given all it sees. The first
+// token of a segment is predicted by its parent's last; without a parent it cannot be a target.
+struct LearnerTarget {
+  std::size_t segment;
+  std::size_t token;
+};
+
+struct LearnerBatch {
+  std::vector<LearnerSegment> segments;
+  std::vector<LearnerTarget> targets;
+
+  std::size_t num_tokens() const;
+};
+
+// The derivative of the loss with respect to the log-probability of targets[target], which is
+// `logprob`. For the mean of -log p over n tokens: -1 / n.
+using LossSlope = std::function<float(std::size_t target, float logprob)>;
+
+// A tensor that learns. Named and laid out as Hugging Face has it (adapters: as PEFT, without its
+// prefix: "model.layers.0.self_attn.q_proj.lora_A.weight"); q and k in the half-split rotary
+// layout.
+struct Parameter {
+  std::string name;
+  std::vector<std::size_t> shape;
+  std::span<float> values;
+  std::span<float> gradient;
+
+  bool is_matrix() const { return shape.size() == 2; }
+};
+
+// Bytes that learning takes, known before anything is loaded. The optimiser's own come on top.
+struct LearnerMemory {
+  std::size_t weight_bytes = 0;      // packed for products, forward and backward
+  std::size_t parameter_bytes = 0;   // what learns, and its gradients, in float32
+  std::size_t activation_bytes = 0;  // at `max_tokens` in one batch, `kept_layers` of them kept
+  std::size_t kept_layers = 0;
+  std::size_t total() const { return weight_bytes + parameter_bytes + activation_bytes; }
+};
+LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOptions& options,
+                                  std::size_t max_tokens);
+
+// A decoder that learns. Its log-probabilities are those of Decoder: in kF32 up to the rounding of
+// sums in another order, in kBf16 from the same products. The same batch gives the same bits,
+// whatever the number of threads and of kept layers. One call at a time.
+class Learner {
+ public:
+  // `files` is not needed afterwards. `pool` must outlive the learner. What is refused is what
+  // Decoder::load() refuses, and a rank of 0.
+  static Result<std::unique_ptr<Learner>> load(const ModelFiles& files,
+                                               const LearnerOptions& options, ThreadPool& pool);
+
+  virtual ~Learner() = default;
+
+  virtual const DecoderConfig& config() const = 0;
+  virtual std::string kernel_name() const = 0;
+
+  // In the order of the model: embedding, layers, final norm, output layer. Values and gradients
+  // live as long as the learner.
+  virtual std::span<const Parameter> parameters() const = 0;
+
+  // After values were changed: what products read is packed again.
+  virtual void update() = 0;
+
+  // log p of every target. Requires: ids inside the vocabulary; every path from a segment to its
+  // root fits into the context; targets as said there.
+  virtual std::vector<float> evaluate(const LearnerBatch& batch) = 0;
+
+  // The same, and adds the gradient of the loss to every parameter's gradient. `slope` is called
+  // once for each target, in their order, by the calling thread.
+  virtual std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) = 0;
+
+  virtual void clear_gradients() = 0;
+};
+
+}  // namespace rr

@@ -1,0 +1,469 @@
+#include "rr/nn/learner.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <map>
+
+#include "rr/base/json.h"
+#include "rr/nn/internal/fake_model.h"
+#include "rr/weights/model_files.h"
+#include "tests/shared_data.h"
+
+namespace rr {
+namespace {
+
+using internal::FakeModel;
+using internal::small_config;
+using internal::small_model;
+using Ids = std::vector<std::int32_t>;
+
+Json read_json(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return Json::parse(in);
+}
+
+struct Loaded {
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<Learner> learner;
+
+  Learner* operator->() const { return learner.get(); }
+};
+
+Loaded load(const ModelFiles& files, const LearnerOptions& options, std::size_t num_threads = 2) {
+  Loaded loaded{std::make_unique<ThreadPool>(num_threads), nullptr};
+  loaded.learner = Learner::load(files, options, *loaded.pool).value();
+  return loaded;
+}
+
+Loaded load(const std::filesystem::path& path, const LearnerOptions& options) {
+  return load(*ModelFiles::open(path).value(), options);
+}
+
+LearnerOptions in_float32() {
+  LearnerOptions options;
+  options.precision = Precision::kF32;
+  return options;
+}
+
+// A batch and the ids that it points to.
+struct Examples {
+  std::vector<Ids> ids;
+  LearnerBatch batch;
+
+  // Reads `tokens`; those from `first_target` on are targets.
+  void add(Ids tokens, std::size_t first_target, std::size_t parent = LearnerSegment::kNoParent) {
+    const std::size_t segment = ids.size();
+    for (std::size_t i = first_target; i < tokens.size(); ++i)
+      batch.targets.push_back({segment, i});
+    ids.push_back(std::move(tokens));
+    batch.segments.clear();
+    parents.push_back(parent);
+    for (std::size_t s = 0; s < ids.size(); ++s) batch.segments.push_back({ids[s], parents[s]});
+  }
+  std::vector<std::size_t> parents;
+};
+
+Examples golden_examples(const Json& golden_batch) {
+  Examples examples;
+  for (const Json& example : golden_batch) {
+    Ids ids = example.at("prompt").get<Ids>();
+    const std::size_t prompt = ids.size();
+    for (const Json& id : example.at("completion")) ids.push_back(id.get<std::int32_t>());
+    examples.add(std::move(ids), prompt);
+  }
+  return examples;
+}
+
+LossSlope mean_over(std::size_t count) {
+  return [slope = -1.0f / static_cast<float>(count)](std::size_t, float) { return slope; };
+}
+
+double mean_loss(const std::vector<float>& logprobs) {
+  double sum = 0;
+  for (const float logprob : logprobs) sum -= logprob;
+  return sum / static_cast<double>(logprobs.size());
+}
+
+double norm_of(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return std::sqrt(sum);
+}
+
+const Parameter& parameter(const Learner& learner, const std::string& name) {
+  for (const Parameter& candidate : learner.parameters()) {
+    if (candidate.name == name) return candidate;
+  }
+  throw std::out_of_range(name);
+}
+
+// Golden gradients ------------------------------------------------------------------------------
+
+// Every norm and every sample, relative to the size of what is compared.
+void expect_golden_gradients(const Learner& learner, const Json& golden, double tolerance) {
+  for (const auto& [name, norm] : golden.at("grad_norm_by_tensor").items()) {
+    EXPECT_NEAR(norm_of(parameter(learner, name).gradient) / norm.get<double>(), 1, tolerance)
+        << name;
+  }
+  if (!golden.contains("grad_samples")) return;
+  for (const auto& [name, samples] : golden.at("grad_samples").items()) {
+    const Parameter& tensor = parameter(learner, name);
+    const double typical = golden.at("grad_norm_by_tensor").at(name).get<double>() /
+                           std::sqrt(static_cast<double>(tensor.gradient.size()));
+    for (const Json& sample : samples) {
+      const double expected = sample[1].get<double>();
+      EXPECT_NEAR(tensor.gradient[sample[0].get<std::size_t>()], expected,
+                  tolerance * std::max(std::abs(expected), typical))
+          << name << "[" << sample[0] << "]";
+    }
+  }
+}
+
+class TinyLearner : public testing::TestWithParam<const char*> {
+ protected:
+  std::filesystem::path folder() const {
+    return shared_data(std::string("golden-tiny-models/") + GetParam());
+  }
+};
+
+TEST_P(TinyLearner, HasTheGoldenLossAndGradientsInFloat32) {
+  RR_NEEDS_FILE(folder());
+  const Json golden = read_json(folder() / "golden.json").at("sft");
+  const Examples examples = golden_examples(golden.at("batch"));
+  for (const bool force_generic : {false, true}) {
+    LearnerOptions options = in_float32();
+    options.force_generic = force_generic;
+    const Loaded model = load(folder(), options);
+    const auto logprobs = model->learn(examples.batch, mean_over(examples.batch.targets.size()));
+    EXPECT_NEAR(mean_loss(logprobs) / golden.at("loss").get<double>(), 1, 1e-5);
+    expect_golden_gradients(*model.learner, golden, 1e-4);
+    EXPECT_EQ(model->parameters().size(), golden.at("grad_norm_by_tensor").size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TinyLearner,
+                         testing::Values("llama-mha", "llama3-rope-scaling", "qwen2-gqa-bias-tied",
+                                         "qwen2-untied-yarn", "qwen3-qknorm-wide-heads"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(DefaultLearner, HasTheGoldenLossAndGradientsInFloat32) {
+  RR_NEEDS_FILE(default_model_file());
+  RR_NEEDS_FILE(shared_data("golden-smollm2-135m"));
+  const Json golden = read_json(shared_data("golden-smollm2-135m/sft.json"));
+  const Examples examples = golden_examples(golden.at("batch"));
+  const Loaded model = load(default_model_file(), in_float32());
+  const auto logprobs = model->learn(examples.batch, mean_over(examples.batch.targets.size()));
+  EXPECT_NEAR(mean_loss(logprobs) / golden.at("loss").get<double>(), 1, 1e-5);
+  expect_golden_gradients(*model.learner, golden, 1e-3);
+}
+
+// What must not change a result -----------------------------------------------------------------
+
+// Token ids without meaning, the same in every run.
+Ids some_ids(std::size_t count, unsigned seed) {
+  Ids ids;
+  unsigned state = seed * 2654435761u + 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    state = state * 1664525u + 1013904223u;
+    ids.push_back(static_cast<std::int32_t>((state >> 8) % 300));
+  }
+  return ids;
+}
+
+struct Learnt {
+  std::vector<float> logprobs;
+  std::map<std::string, std::vector<float>> gradients;
+};
+
+Learnt learn(Learner& learner, const LearnerBatch& batch) {
+  learner.clear_gradients();
+  Learnt learnt{learner.learn(batch, mean_over(batch.targets.size())), {}};
+  for (const Parameter& tensor : learner.parameters()) {
+    learnt.gradients[tensor.name].assign(tensor.gradient.begin(), tensor.gradient.end());
+  }
+  return learnt;
+}
+
+// |a - b| / |b|, over all tensors together.
+double relative_distance(const Learnt& a, const Learnt& b) {
+  double distance = 0;
+  double size = 0;
+  for (const auto& [name, gradient] : b.gradients) {
+    const auto& other = a.gradients.at(name);
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      distance += std::pow(static_cast<double>(other[i]) - gradient[i], 2);
+      size += std::pow(static_cast<double>(gradient[i]), 2);
+    }
+  }
+  return std::sqrt(distance / size);
+}
+
+Examples packed_examples() {
+  Examples examples;
+  examples.add(some_ids(100, 1), 60);
+  examples.add(some_ids(7, 2), 1);
+  examples.add(some_ids(150, 3), 149);
+  examples.add(some_ids(64, 4), 10);
+  return examples;
+}
+
+// Each option that a model may have is in one of these.
+std::vector<Json> model_configs() {
+  Json qwen3 = small_config("qwen3");
+  Json qwen2 = small_config("qwen2");
+  qwen2["tie_word_embeddings"] = true;
+  Json llama = small_config("llama");
+  llama["head_dim"] = 10;
+  llama["num_key_value_heads"] = 1;
+  return {qwen3, qwen2, llama};
+}
+
+std::vector<LearnerOptions> all_options() {
+  std::vector<LearnerOptions> result;
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    for (const bool force_generic : {false, true}) {
+      for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
+        LearnerOptions options;
+        options.precision = precision;
+        options.force_generic = force_generic;
+        if (rank > 0) options.lora = LoraShape{rank, 8};
+        result.push_back(options);
+      }
+    }
+  }
+  return result;
+}
+
+// Adapters begin as nothing, and then A has no gradient: give B values.
+void fill_adapters(Learner& learner) {
+  unsigned seed = 100;
+  for (const Parameter& tensor : learner.parameters()) {
+    if (tensor.name.find("lora_B") == std::string::npos) continue;
+    const auto values = internal::some_floats(tensor.values.size(), ++seed, 0.1f);
+    std::copy(values.begin(), values.end(), tensor.values.begin());
+  }
+  learner.update();
+}
+
+TEST(Learner, GivesTheSameBitsForAnyNumberOfThreadsAndKeptLayers) {
+  const Examples examples = packed_examples();
+  const FakeModel files = small_model(small_config("qwen3"));
+  for (LearnerOptions options : all_options()) {
+    std::vector<Learnt> results;
+    for (const std::size_t threads : std::vector<std::size_t>{1, 2, 3}) {
+      options.activation_bytes = threads == 2 ? 0 : std::size_t{1} << (18 + threads);
+      const Loaded model = load(files, options, threads);
+      fill_adapters(*model.learner);
+      results.push_back(learn(*model.learner, examples.batch));
+    }
+    for (std::size_t i = 1; i < results.size(); ++i) {
+      EXPECT_EQ(results[i].logprobs, results[0].logprobs);
+      EXPECT_EQ(results[i].gradients, results[0].gradients);
+    }
+  }
+}
+
+TEST(Learner, EvaluatesWhatItLearns) {
+  const Examples examples = packed_examples();
+  for (const LearnerOptions& options : all_options()) {
+    const Loaded model = load(small_model(small_config("qwen2")), options);
+    EXPECT_EQ(model->evaluate(examples.batch), learn(*model.learner, examples.batch).logprobs);
+  }
+}
+
+TEST(Learner, ExamplesInOneBatchDoNotSeeEachOther) {
+  const Examples together = packed_examples();
+  for (const Json& config : model_configs()) {
+    const Loaded model = load(small_model(config), in_float32());
+    const Learnt found = learn(*model.learner, together.batch);
+    Learnt expected;
+    model->clear_gradients();
+    for (std::size_t s = 0; s < together.ids.size(); ++s) {
+      LearnerBatch alone;
+      alone.segments.push_back({together.ids[s]});
+      for (const LearnerTarget& target : together.batch.targets) {
+        if (target.segment == s) alone.targets.push_back({0, target.token});
+      }
+      const auto logprobs = model->learn(alone, mean_over(together.batch.targets.size()));
+      expected.logprobs.insert(expected.logprobs.end(), logprobs.begin(), logprobs.end());
+    }
+    for (const Parameter& tensor : model->parameters()) {
+      expected.gradients[tensor.name].assign(tensor.gradient.begin(), tensor.gradient.end());
+    }
+    EXPECT_EQ(found.logprobs, expected.logprobs);  // a row does not feel its neighbours
+    EXPECT_LT(relative_distance(found, expected), 1e-5);
+  }
+}
+
+TEST(Learner, CompletionsThatShareAPromptAreThatManyWholeExamples) {
+  const Ids prompt = some_ids(90, 5);
+  Examples shared;
+  Examples whole;
+  shared.add(prompt, prompt.size());
+  for (const std::size_t length : std::vector<std::size_t>{40, 1, 70}) {
+    const Ids completion = some_ids(length, static_cast<unsigned>(length));
+    shared.add(completion, 0, 0);
+    Ids ids = prompt;
+    ids.insert(ids.end(), completion.begin(), completion.end());
+    whole.add(ids, prompt.size());
+  }
+  for (const Json& config : model_configs()) {
+    LearnerOptions options = in_float32();
+    for (const std::size_t rank : std::vector<std::size_t>{0, 3}) {
+      if (rank > 0) options.lora = LoraShape{rank, 6};
+      const Loaded model = load(small_model(config), options);
+      fill_adapters(*model.learner);
+      const Learnt found = learn(*model.learner, shared.batch);
+      const Learnt expected = learn(*model.learner, whole.batch);
+      ASSERT_EQ(found.logprobs.size(), expected.logprobs.size());
+      for (std::size_t i = 0; i < found.logprobs.size(); ++i) {
+        EXPECT_NEAR(found.logprobs[i], expected.logprobs[i], 2e-5);
+      }
+      EXPECT_LT(relative_distance(found, expected), 1e-5);
+    }
+  }
+}
+
+// The loss's change along its gradient, by differences of whole forward passes.
+TEST(Learner, HasTheGradientOfItsLoss) {
+  const Examples examples = packed_examples();
+  for (const Json& config : model_configs()) {
+    for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
+      LearnerOptions options = in_float32();
+      if (rank > 0) options.lora = LoraShape{rank, 8};
+      const Loaded model = load(small_model(config), options);
+      fill_adapters(*model.learner);
+      const Learnt learnt = learn(*model.learner, examples.batch);
+      double square = 0;
+      for (const auto& [name, gradient] : learnt.gradients)
+        square += std::pow(norm_of(gradient), 2);
+      const auto loss_along = [&](double step) {
+        const auto move = [&](double by) {
+          for (const Parameter& tensor : model->parameters()) {
+            const auto& gradient = learnt.gradients.at(tensor.name);
+            for (std::size_t i = 0; i < gradient.size(); ++i) {
+              tensor.values[i] += static_cast<float>(by * gradient[i] / std::sqrt(square));
+            }
+          }
+          model->update();
+        };
+        move(step);
+        const double loss = mean_loss(model->evaluate(examples.batch));
+        move(-step);
+        return loss;
+      };
+      constexpr double kStep = 5e-3;
+      const double slope = (loss_along(kStep) - loss_along(-kStep)) / (2 * kStep);
+      EXPECT_NEAR(slope / std::sqrt(square), 1, 5e-3) << config.dump() << " rank " << rank;
+    }
+  }
+}
+
+// One engine ------------------------------------------------------------------------------------
+
+// log p of every token after the first, as serving sees it.
+std::vector<float> served_logprobs(const ModelFiles& files, const DecoderOptions& options,
+                                   const Ids& ids) {
+  ThreadPool pool(2);
+  const auto decoder = Decoder::load(files, options, pool).value();
+  const auto sequence = decoder->new_sequence();
+  std::vector<float> logits;
+  const DecoderChunk chunk{sequence.get(), ids, LogitsWanted::kAll};
+  decoder->forward({&chunk, 1}, logits);
+  const std::size_t vocabulary = decoder->config().vocabulary_size;
+  std::vector<float> result;
+  for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+    const auto row = std::span(logits).subspan(i * vocabulary, vocabulary);
+    double sum = 0;
+    for (const float logit : row) sum += std::exp(static_cast<double>(logit));
+    result.push_back(static_cast<float>(row[static_cast<std::size_t>(ids[i + 1])] - std::log(sum)));
+  }
+  return result;
+}
+
+void expect_agreement(const ModelFiles& files, const Ids& ids, bool force_generic,
+                      Precision precision, double worst, double mean) {
+  const auto served = served_logprobs(files, {precision, force_generic}, ids);
+  LearnerOptions options;
+  options.precision = precision;
+  options.force_generic = force_generic;
+  Examples examples;
+  examples.add(ids, 1);
+  const auto learnt = load(files, options)->evaluate(examples.batch);
+  ASSERT_EQ(served.size(), learnt.size());
+  double total = 0;
+  for (std::size_t i = 0; i < served.size(); ++i) {
+    EXPECT_NEAR(learnt[i], served[i], worst) << i;
+    total += std::abs(learnt[i] - served[i]);
+  }
+  EXPECT_LT(total / static_cast<double>(served.size()), mean);
+  testing::Test::RecordProperty("mean", std::to_string(total / static_cast<double>(served.size())));
+}
+
+TEST(Learner, SaysWhatTheDecoderSays) {
+  const Ids ids = some_ids(300, 6);
+  for (const char* architecture : {"qwen3", "qwen2", "llama"}) {
+    const FakeModel files = small_model(small_config(architecture));
+    for (const bool force_generic : {false, true}) {
+      SCOPED_TRACE(architecture);
+      expect_agreement(files, ids, force_generic, Precision::kF32, 2e-5, 3e-6);
+      expect_agreement(files, ids, force_generic, Precision::kBf16, 0.05, 0.005);
+    }
+  }
+}
+
+TEST(Learner, StaysCloseToFloat32InBf16) {
+  const Examples examples = packed_examples();
+  for (const Json& config : model_configs()) {
+    for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
+      LearnerOptions options = in_float32();
+      if (rank > 0) options.lora = LoraShape{rank, 8};
+      const Loaded exact = load(small_model(config), options);
+      fill_adapters(*exact.learner);
+      const Learnt expected = learn(*exact.learner, examples.batch);
+      options.precision = Precision::kBf16;
+      for (const bool force_generic : {false, true}) {
+        options.force_generic = force_generic;
+        const Loaded rounded = load(small_model(config), options);
+        fill_adapters(*rounded.learner);
+        const Learnt found = learn(*rounded.learner, examples.batch);
+        EXPECT_NEAR(mean_loss(found.logprobs), mean_loss(expected.logprobs), 0.01);
+        EXPECT_LT(relative_distance(found, expected), 0.02) << config.dump() << " rank " << rank;
+      }
+    }
+  }
+}
+
+TEST(LearnerLoad, RefusesARankOfNothing) {
+  ThreadPool pool(1);
+  LearnerOptions options;
+  options.lora = LoraShape{0, 1};
+  const auto learner = Learner::load(small_model(small_config("llama")), options, pool);
+  EXPECT_EQ(learner.error().to_string(), "expected a LoRA rank of at least 1, found 0");
+}
+
+TEST(LearnerMemory, KeepsAsManyLayersAsFit) {
+  RR_NEEDS_FILE(default_model_file());
+  const auto files = ModelFiles::open(default_model_file());
+  const DecoderConfig config = read_decoder_config(*files.value()).value();
+  LearnerOptions options;
+  const std::size_t gib = std::size_t{1} << 30;
+  EXPECT_EQ(plan_learner_memory(config, options, 1024).kept_layers, 30u);
+  options.activation_bytes = 0;
+  const LearnerMemory least = plan_learner_memory(config, options, 4096);
+  EXPECT_EQ(least.kept_layers, 0u);
+  EXPECT_EQ(least.parameter_bytes, 2u * 4 * 134515008);
+  // With the two moments of an optimiser.
+  EXPECT_LT(least.total() + 2u * 4 * 134515008, 4 * gib);
+  options.lora = LoraShape{16, 32};
+  EXPECT_LT(plan_learner_memory(config, options, 4096).total(), 2 * gib);
+}
+
+}  // namespace
+}  // namespace rr
