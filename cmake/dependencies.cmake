@@ -7,6 +7,8 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(tomlplusplus REQUIRED)
 
 # dnnl's own CMake package asks for OpenCL's development files, which a CPU build does not need.
 find_library(RR_DNNL_LIBRARY dnnl REQUIRED)

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "rr/base/result.h"
+#include "rr/lm/generator.h"
+
+namespace rr::internal {
+
+// A completion as one line of JSON (docs/formats/answers.md), and back. Times are left out. A
+// log-probability that is not known is null.
+std::string completion_to_json(const Completion& completion);
+Result<Completion> completion_from_json(std::string_view json);
+
+}  // namespace rr::internal
