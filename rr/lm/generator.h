@@ -101,9 +101,10 @@ struct Completion {
   StopReason stop = StopReason::kEnd;
   std::optional<Error> error;
   std::size_t prompt_tokens = 0;
-  double queued_s = 0;   // from submit() to the first work on it
-  double prefill_s = 0;  // until the first token
-  double decode_s = 0;   // from then to the last
+  std::size_t cached_tokens = 0;  // of the prompt, known from earlier requests and not read again
+  double queued_s = 0;            // from submit() to the first work on it
+  double prefill_s = 0;           // until the first token
+  double decode_s = 0;            // from then to the last
 };
 
 // What a listener hears: text as it becomes certain, then once the end.
@@ -135,6 +136,11 @@ class Generator {
 
   // Ends a request soon; unknown and ended ids are ignored.
   virtual void cancel(GenerationId id) = 0;
+
+  // Says that a prompt may soon come that begins with these tokens, ids of text_model(). A
+  // generator that keeps what it has read may read them when it has nothing better to do; no
+  // completion ever depends on it. Never waits; what cannot be used is ignored.
+  virtual void expect(TokenIds /*beginning*/) {}
 
   // nullptr for a remote model or a recording. Lives as long as the generator.
   virtual const TextModel* text_model() const = 0;

@@ -11,25 +11,30 @@ namespace rr {
 
 struct LocalGeneratorOptions {
   std::size_t max_sequences = 32;      // requests that run at once; the others wait in order
-  std::size_t max_batch_tokens = 512;  // prompt tokens read in one step, and in one chunk
+  std::size_t max_batch_tokens = 512;  // prompt tokens read in one step
   std::size_t kv_memory_bytes = 0;     // for keys and values; 0: three quarters of what is free now
 };
 
 // A Generator on a model in this process. One thread owns the decoder: each of its steps is one
-// forward() over the next token of every sequence that writes and the next chunks of prompts that
+// forward() over the next token of every sequence that writes and the next pieces of prompts that
 // are still being read, so requests join and leave while others run (continuous batching).
 //
-// Same request, same tokens: prompts are cut into chunks at fixed places, whatever else runs, and
-// the random number of a token depends on the seed, the request's label and the token's position in
-// the completion alone. Requests that should differ need different seeds or labels. What is left is
-// the decoder's own rounding.
+// Same request, same tokens: the decoder's rows do not depend on what else it reads, and the random
+// number of a token depends on the seed, the request's label and the token's position in the
+// completion alone. Requests that should differ need different seeds or labels.
+//
+// Keys and values of what was read stay until their memory is wanted, in blocks of 64 tokens found
+// by the tokens. A prompt that begins as an earlier one did, of a request that runs or has ended,
+// is read from where they part on; and while several run, attention reads what they have in common
+// once for all. No completion changes by it.
+//
+// Memory for keys and values is taken as they come, never more than kv_memory_bytes. Where it runs
+// out, what nobody uses goes first; then the requests that came last stop, wait, and later go on
+// where they were.
 //
 // Refused at submit, beyond what Generator says: a prompt that with all that its stages may write
 // is longer than the context, or would take more than the memory for keys and values even alone; an
 // id outside the vocabulary; no stage; an empty prompt; messages for a model without a template.
-//
-// Memory for keys and values is set aside for the longest that a request may become, when its turn
-// comes; until there is enough it waits, and those behind it too.
 //
 // Where stages meet, tokens are as the tokenizer would write the text: a forced text is encoded
 // together with the forced text after it ("<answer>" and the "[" of a permutation), but never with
@@ -49,19 +54,36 @@ class LocalGenerator : public Generator {
   void cancel(GenerationId id) override;
   const TextModel* text_model() const override;
 
+  // Steps of one kind, in sum.
+  struct Steps {
+    std::size_t count = 0;
+    std::size_t read_tokens = 0;     // of prompts
+    std::size_t written_tokens = 0;  // of completions, read as they are written
+    double seconds = 0;              // in forward() and choosing tokens
+  };
+
   // Totals since the start, for reports. Those of a request are in before its last event.
   struct Counters {
-    std::size_t steps = 0;
-    std::size_t prompt_tokens = 0;      // read
+    Steps reading;  // steps that read prompts only
+    Steps writing;  // steps that write only
+    Steps mixed;
+    std::size_t prompt_tokens = 0;      // of requests that ended; so are the next three
+    std::size_t cached_tokens = 0;      // of these, known from other requests
     std::size_t completion_tokens = 0;  // of completions that ended by themselves
+    std::size_t forced_tokens = 0;      // of these, not chosen by the model
     std::size_t max_running = 0;        // most requests in one step
-    double busy_s = 0;                  // in forward() and choosing tokens
+    std::size_t stopped = 0;            // times that a request had to wait for memory in its middle
+    std::size_t max_kv_blocks = 0;      // most blocks of keys and values, in use or kept
+    std::size_t evicted_blocks = 0;     // that were kept and had to go
+
+    std::size_t num_steps() const { return reading.count + writing.count + mixed.count; }
+    double busy_s() const { return reading.seconds + writing.seconds + mixed.seconds; }
   };
   Counters counters() const;
 
  private:
-  class Scheduler;
-  std::unique_ptr<Scheduler> scheduler_;
+  class Worker;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace rr

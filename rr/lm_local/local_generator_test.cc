@@ -211,7 +211,7 @@ TEST(LocalGenerator, KnowsTheLogProbabilityOfEveryToken) {
   }
 }
 
-TEST(LocalGenerator, ReadsEveryTokenOnceAndPromptsInWholeChunks) {
+TEST(LocalGenerator, ReadsEveryTokenOnce) {
   FakeDecoder* decoder = nullptr;
   const auto model = fake_model(endless_scores(), kWords, &decoder);
   Audience audience;
@@ -253,22 +253,97 @@ TEST(LocalGenerator, GoesOnWritingWhileLongPromptsAreRead) {
 
 TEST(LocalGenerator, KeepsWithinTheMemoryForKeysAndValues) {
   FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(hashed_scores(5), kWords, &decoder);
+  Audience alone;
+  {
+    LocalGenerator generator(*model, {.max_sequences = 1});
+    run(generator, mixed_requests(60), alone);
+  }
+  for (const std::size_t max_blocks : {5u, 8u, 20u}) {
+    decoder->max_kv_blocks = max_blocks;  // fails where there are more
+    LocalGenerator generator(*model, {.kv_memory_bytes = max_blocks * 640});
+    Audience together;
+    run(generator, mixed_requests(60), together);
+    for (std::size_t i = 0; i < 60; ++i) expect_same(together.completion(i), alone.completion(i));
+    EXPECT_GT(generator.counters().max_running, 1u);
+    EXPECT_LE(generator.counters().max_kv_blocks, max_blocks);
+  }
+}
+
+TEST(LocalGenerator, StopsTheLastComersWhereMemoryRunsOutAndGoesOnWithThemLater) {
+  FakeDecoder* decoder = nullptr;
   const auto model = fake_model(endless_scores(), kWords, &decoder);
-  // Each takes (10 + 20) * 10 bytes: two fit into 800, three do not.
-  LocalGenerator generator(*model, {.kv_memory_bytes = 800});
+  // Five requests begin in a block each, and come to need four each.
+  std::vector<GenerationRequest> requests;
+  for (std::size_t i = 0; i < 5; ++i) {
+    requests.push_back(
+        request_of(some_prompt(60, i), {FreeStage{190, {}}}, {.temperature = 1, .seed = i}));
+  }
+  Audience alone;
+  {
+    LocalGenerator generator(*model);
+    run(generator, requests, alone);
+    EXPECT_EQ(generator.counters().stopped, 0u);
+  }
+  decoder->max_kv_blocks = 10;
+  LocalGenerator generator(*model, {.kv_memory_bytes = 10 * 640});
   Audience audience;
-  std::vector<GenerationRequest> requests(
-      12, request_of(some_prompt(10, 1), {FreeStage{20, {}}}, {.temperature = 1}));
-  run(generator, std::move(requests), audience);
-  for (const FakeDecoder::StepSize& step : decoder->steps) EXPECT_LE(step.chunks, 2u);
-  EXPECT_EQ(generator.counters().max_running, 2u);
+  run(generator, requests, audience);
+  EXPECT_GT(generator.counters().stopped, 0u);
+  EXPECT_GT(generator.counters().max_running, 2u);  // more than would fit to their ends
+  for (std::size_t i = 0; i < 5; ++i) expect_same(audience.completion(i), alone.completion(i));
+  EXPECT_EQ(audience.order_of_ends().front(), 0u);  // who came first is never stopped
+}
+
+TEST(LocalGenerator, ReadsWhatPromptsHaveInCommonOnce) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  const TokenIds common = some_prompt(640, 1);
+  std::vector<GenerationRequest> requests;
+  for (std::size_t i = 0; i < 8; ++i) {
+    TokenIds prompt = common;
+    const TokenIds own = some_prompt(i < 4 ? 30 : 0, 10 + i);
+    prompt.insert(prompt.end(), own.begin(), own.end());
+    requests.push_back(request_of(prompt, {FreeStage{4, {}}}, {.temperature = 1, .seed = i}));
+  }
+  LocalGenerator generator(*model, {.max_batch_tokens = 128});
+  Audience audience;
+  run(generator, requests, audience);
+  // One reads the ten common blocks, the others what follows them; where nothing follows, the last
+  // token's scores are needed, so its block is read.
+  EXPECT_EQ(generator.counters().cached_tokens, 3 * 640u + 4 * 576u);
+  EXPECT_EQ(audience.completion(0).cached_tokens, 0u);
+  EXPECT_EQ(audience.completion(1).cached_tokens, 640u);
+  EXPECT_EQ(audience.completion(7).cached_tokens, 576u);
+  const LocalGenerator::Counters first = generator.counters();
+  EXPECT_EQ(first.reading.read_tokens + first.mixed.read_tokens,
+            8 * 640u + 4 * 30u - first.cached_tokens);
+  // And later ones find it still there.
+  Audience later;
+  run(generator, {requests[2]}, later);
+  expect_same(later.completion(0), audience.completion(2));
+  EXPECT_EQ(later.completion(0).cached_tokens, 640u);
+}
+
+TEST(LocalGenerator, FindsAConversationAgainThatGoesOn) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  LocalGenerator generator(*model);
+  Audience first;
+  TokenIds prompt = some_prompt(100, 1);
+  run(generator, {request_of(prompt, {FreeStage{100, {}}}, {.temperature = 1})}, first);
+  const TokenIds& answer = first.completion(0).ids;
+  prompt.insert(prompt.end(), answer.begin(), answer.end());
+  Audience second;
+  run(generator, {request_of(prompt, {FreeStage{1, {}}})}, second);
+  EXPECT_EQ(second.completion(0).cached_tokens, 192u);  // whole blocks of the 199 that were read
 }
 
 TEST(LocalGenerator, RefusesWhatCannotRun) {
   internal::FakeModelOptions options = kWords;
   options.context_length = 100;
   const auto model = fake_model(hashed_scores(1), options);
-  LocalGenerator generator(*model, {.kv_memory_bytes = 900});
+  LocalGenerator generator(*model, {.kv_memory_bytes = 1000});
   const auto refusal = [&](GenerationRequest request) {
     request.label = "q/3";
     const auto taken = generator.submit(std::move(request), [](const GenerationEvent&) { FAIL(); });
@@ -282,8 +357,8 @@ TEST(LocalGenerator, RefusesWhatCannotRun) {
             "q/3: the prompt has 81 tokens and more than 100 may be written, more than the model's "
             "context of 100; shorten the prompt or the budget");
   EXPECT_EQ(refusal(request_of(some_prompt(80, 1), {FreeStage{20, {}}})),
-            "q/3: 100 tokens of prompt and completion take 1000 B for keys and values, and only "
-            "900 B are set aside for them");
+            "q/3: 100 tokens of prompt and completion take 1.2 KiB for keys and values, and only "
+            "640 B are set aside for them (--kv-memory)");
   EXPECT_EQ(refusal(request_of({}, {FreeStage{20, {}}})),
             "q/3: expected a prompt, found an empty one");
   EXPECT_THAT(refusal(request_of({1, -4}, {FreeStage{20, {}}})),

@@ -82,8 +82,10 @@ class FamilyDecoder final : public Decoder {
   }
 
   std::unique_ptr<KvSequence> new_sequence() const override {
-    return std::make_unique<KvBlockSequence>(engine_.kv);
+    return std::make_unique<KvBlockSequence>(engine_.kv, num_kv_blocks_);
   }
+
+  std::size_t num_kv_blocks() const override { return *num_kv_blocks_; }
 
   void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) override {
     RR_CHECK(!chunks.empty(), "a forward pass needs a chunk");
@@ -104,6 +106,7 @@ class FamilyDecoder final : public Decoder {
   Team team_;
   std::vector<Worker> workers_;
   SharedBuffers shared_;
+  KvBlockCount num_kv_blocks_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 // Bytes of a packed linear layer: outputs come in whole columns of tiles.
@@ -136,8 +139,7 @@ MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& option
       options.precision == Precision::kF32 ? internal::Element::kF32 : internal::Element::kBf16;
   MemoryPlan plan;
   plan.weight_bytes = internal::weight_bytes(config, element);
-  plan.kv_bytes_per_token =
-      internal::kv_shape(config, options).block_bytes() / internal::kKvBlockTokens;
+  plan.kv_bytes_per_token = internal::kv_shape(config, options).block_bytes() / kKvBlockTokens;
   plan.scratch_bytes =
       internal::scratch_bytes(config, internal::select_family(config, options), max_rows, kThreads);
   return plan;

@@ -10,6 +10,7 @@
 #include "rr/base/result.h"
 #include "rr/base/thread_pool.h"
 #include "rr/nn/decoder_config.h"
+#include "rr/nn/kv_block.h"
 #include "rr/weights/model_files.h"
 
 namespace rr {
@@ -37,6 +38,14 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& options,
                        std::size_t max_rows);
 
+// One full block of keys and values (kv_block.h), which nobody changes any more. It belongs to the
+// tokens that were read into it and to all those before them, so sequences that begin alike can
+// have it in common.
+class KvBlock {
+ public:
+  virtual ~KvBlock() = default;
+};
+
 // Keys and values of one sequence: what the model has read so far. Grows by blocks as tokens come,
 // so a short sequence takes little. Not shared between threads.
 class KvSequence {
@@ -48,6 +57,15 @@ class KvSequence {
 
   // Forgets the tokens from `length` on. Requires length <= length().
   virtual void truncate(std::size_t length) = 0;
+
+  // The block of tokens index * kKvBlockTokens and following. Requires that all of them have been
+  // read. It stays what it is, whatever becomes of the sequence.
+  virtual std::shared_ptr<const KvBlock> block(std::size_t index) const = 0;
+
+  // Takes the next kKvBlockTokens tokens for read, from a sequence of the same decoder that read
+  // them, and before them the same tokens as this one. Requires length() % kKvBlockTokens == 0, and
+  // that the decoder's context is not overrun.
+  virtual void append(std::shared_ptr<const KvBlock> block) = 0;
 };
 
 // Which positions of a chunk need logits: the next token's scores after that position.
@@ -79,8 +97,15 @@ class Decoder {
 
   virtual std::unique_ptr<KvSequence> new_sequence() const = 0;
 
+  // Blocks of keys and values that exist now, in sequences and elsewhere; one that several have in
+  // common counts once. A block is gone when the last one lets go of it.
+  virtual std::size_t num_kv_blocks() const = 0;
+
   // Reads all chunks in one batch: every sequence grows by its chunk. Sequences may differ in
-  // length and chunk size: prefill and decoding mix. `logits` gets [rows, vocabulary_size] float32,
+  // length and chunk size: prefill and decoding mix. What a row comes to depends on its sequence
+  // alone, to the bit: not on chunks, batch or threads, nor on whether blocks are its own. Where
+  // sequences have blocks in common, one pass over these serves all that read a few tokens.
+  // `logits` gets [rows, vocabulary_size] float32,
   // a row for each position wanted, in the order of chunks and positions; its old content is lost.
   virtual void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) = 0;
 };

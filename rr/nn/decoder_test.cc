@@ -360,6 +360,85 @@ TEST_P(Invariance, ATruncatedSequenceForgets) {
   EXPECT_EQ(last_logits(*model.decoder, *cut, read_after), expected);
 }
 
+// A sequence that has the whole blocks of another one's first `length` tokens in common with it.
+std::unique_ptr<KvSequence> sharer_of(Decoder& decoder, const KvSequence& other,
+                                      std::size_t length) {
+  auto sequence = decoder.new_sequence();
+  for (std::size_t b = 0; b < length / kKvBlockTokens; ++b) sequence->append(other.block(b));
+  return sequence;
+}
+
+TEST_P(Invariance, WhatIsSharedCountsAsReadByEach) {
+  const Loaded model = load(files_, GetParam());
+  const std::size_t vocabulary = model->config().vocabulary_size;
+  // Two families of sequences, with two and with one whole segment of 512 tokens in common; of the
+  // second the last member goes its own way behind 600 tokens.
+  const Ids prefixes[] = {some_ids(1100, vocabulary, 10), some_ids(700, vocabulary, 11)};
+  struct Member {
+    std::size_t family;
+    std::size_t num_common;
+    std::size_t num_own;  // tokens behind the common ones, read in one piece
+  };
+  const std::vector<Member> members = {{0, 1088, 1}, {0, 1088, 1},  {1, 640, 1},
+                                       {0, 1088, 9}, {0, 1088, 70}, {1, 640, 3},
+                                       {0, 1088, 1}, {1, 576, 200}, {0, 0, 40}};
+  std::vector<Ids> own;
+  std::vector<float> alone;
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    own.push_back(some_ids(members[m].num_own, vocabulary, 20 + static_cast<unsigned>(m)));
+    const auto sequence = model->new_sequence();
+    Ids ids(prefixes[members[m].family]);
+    ids.resize(members[m].num_common);
+    ids.insert(ids.end(), own[m].begin(), own[m].end());
+    const auto logits = last_logits(*model.decoder, *sequence, ids);
+    alone.insert(alone.end(), logits.begin(), logits.end());
+  }
+  for (const std::size_t threads : std::vector<std::size_t>{1, 2, 3}) {
+    const Loaded other = load(files_, GetParam(), threads);
+    std::vector<std::unique_ptr<KvSequence>> first;
+    for (const Ids& ids : prefixes) {
+      first.push_back(other->new_sequence());
+      last_logits(*other.decoder, *first.back(), ids);
+    }
+    const std::size_t num_read = other->num_kv_blocks();
+    std::vector<std::unique_ptr<KvSequence>> sequences;
+    std::vector<DecoderChunk> chunks;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      const KvSequence& from = *first[members[m].family];
+      sequences.push_back(sharer_of(*other.decoder, from, members[m].num_common));
+      EXPECT_EQ(sequences[m]->length(), members[m].num_common);
+      chunks.push_back({sequences[m].get(), own[m]});
+    }
+    EXPECT_EQ(other->num_kv_blocks(), num_read);
+    std::vector<float> together;
+    other->forward(chunks, together);
+    EXPECT_EQ(together, alone) << threads << " threads";  // to the bit
+  }
+}
+
+TEST_P(Invariance, ASharedBlockStaysWhatItIsForTheOthers) {
+  const Loaded model = load(files_, GetParam());
+  const std::size_t vocabulary = model->config().vocabulary_size;
+  const Ids ids = some_ids(128, vocabulary, 12);
+  const Ids others = some_ids(30, vocabulary, 13);
+  const Ids next = some_ids(5, vocabulary, 14);
+  auto first = model->new_sequence();
+  last_logits(*model.decoder, *first, ids);
+  const auto second = sharer_of(*model.decoder, *first, 128);
+  const auto third = sharer_of(*model.decoder, *first, 128);
+  const auto expected = last_logits(*model.decoder, *third, next);
+  EXPECT_EQ(model->num_kv_blocks(), 3u);
+
+  first->truncate(100);  // inside a block that all have
+  last_logits(*model.decoder, *first, others);
+  EXPECT_EQ(last_logits(*model.decoder, *second, next), expected);
+  EXPECT_EQ(model->num_kv_blocks(), 6u);  // two in common, one behind them each of two; the cut one
+                                          // once more, and one behind it
+  const auto kept = first->block(0);
+  first.reset();
+  EXPECT_EQ(model->num_kv_blocks(), 4u);
+}
+
 TEST_P(Invariance, OnlyTheWantedRowsGetLogits) {
   const Loaded model = load(files_, GetParam());
   const std::size_t vocabulary = model->config().vocabulary_size;

@@ -206,6 +206,7 @@ void CompletionWriter::add(TokenId id, bool is_forced) {
   }
   ids_.push_back(id);
   origins_.push_back({stage, is_forced});
+  if (is_forced) ++num_forced_;
 }
 
 void CompletionWriter::wait_to_write(std::string_view text) {

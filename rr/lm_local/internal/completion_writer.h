@@ -31,6 +31,7 @@ class CompletionWriter {
   // The completion so far. Where it is not complete, its next token waits for choose().
   const TokenIds& ids() const { return ids_; }
   bool is_complete() const { return stage_ == stages_.size(); }
+  std::size_t num_forced() const { return num_forced_; }  // of the ids so far
 
   // Chooses the next token and goes on to where the next choice is due. `logits` belong to the
   // position after the last id: one an id of the vocabulary, rows of padding behind them ignored.
@@ -72,6 +73,7 @@ class CompletionWriter {
     bool is_forced;
   };
   std::vector<Origin> origins_;  // one an id
+  std::size_t num_forced_ = 0;
 
   std::size_t stage_ = 0;          // the stage being written; number of stages: complete
   bool is_begun_ = false;          // whether begin_stage() was called for it

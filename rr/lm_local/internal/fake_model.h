@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -141,7 +142,10 @@ class FakeDecoder : public Decoder {
 
   const DecoderConfig& config() const override { return config_; }
   std::string kernel_name() const override { return "fake"; }
-  std::unique_ptr<KvSequence> new_sequence() const override { return std::make_unique<Sequence>(); }
+  std::unique_ptr<KvSequence> new_sequence() const override {
+    return std::make_unique<Sequence>(num_blocks_);
+  }
+  std::size_t num_kv_blocks() const override { return *num_blocks_; }
 
   void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) override {
     RR_CHECK(!busy_.exchange(true), "one forward() at a time");
@@ -155,6 +159,7 @@ class FakeDecoder : public Decoder {
       read(chunk, logits);
       num_tokens += chunk.ids.size();
     }
+    RR_CHECK(num_kv_blocks() <= max_kv_blocks, "more blocks than there may be");
     steps.push_back({chunks.size(), num_tokens, logits.size() / config_.vocabulary_size});
     if (const auto last = before_return) last();
     busy_ = false;
@@ -170,13 +175,57 @@ class FakeDecoder : public Decoder {
   };
   std::vector<StepSize> steps;  // look at it only while no request runs
   double step_s = 0;            // what a step takes
+  std::size_t max_kv_blocks = std::numeric_limits<std::size_t>::max();
   std::function<void()> before_return;
 
  private:
-  struct Sequence : KvSequence {
-    std::size_t length() const override { return ids.size(); }
-    void truncate(std::size_t length) override { ids.resize(length); }
+  using BlockCount = std::shared_ptr<std::atomic<std::size_t>>;
+
+  // A block knows the tokens read into it, and their place in their sequence.
+  struct Block : KvBlock {
+    Block(std::size_t the_index, BlockCount the_count) : index(the_index), count(the_count) {
+      ++*count;
+    }
+    ~Block() override { --*count; }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+
     TokenIds ids;
+    std::size_t index;
+    BlockCount count;
+  };
+
+  struct Sequence : KvSequence {
+    explicit Sequence(BlockCount the_count) : count(std::move(the_count)) {}
+
+    std::size_t length() const override {
+      return blocks.empty() ? 0 : (blocks.size() - 1) * kKvBlockTokens + blocks.back()->ids.size();
+    }
+    void truncate(std::size_t) override { RR_CHECK(false, "nothing is taken back"); }
+    std::shared_ptr<const KvBlock> block(std::size_t index) const override {
+      RR_CHECK(blocks[index]->ids.size() == kKvBlockTokens, "a full block");
+      return blocks[index];
+    }
+    void append(std::shared_ptr<const KvBlock> block) override {
+      RR_CHECK(length() % kKvBlockTokens == 0, "behind a full block");
+      auto other = std::dynamic_pointer_cast<const Block>(block);
+      RR_CHECK(other != nullptr && other->index == blocks.size(), "a block of this place");
+      blocks.push_back(std::const_pointer_cast<Block>(other));
+    }
+    void read(TokenId id) {
+      if (length() % kKvBlockTokens == 0) {
+        blocks.push_back(std::make_shared<Block>(blocks.size(), count));
+      }
+      blocks.back()->ids.push_back(id);
+    }
+    TokenIds ids() const {
+      TokenIds all;
+      for (const auto& block : blocks) all.insert(all.end(), block->ids.begin(), block->ids.end());
+      return all;
+    }
+
+    BlockCount count;
+    std::vector<std::shared_ptr<Block>> blocks;
   };
 
   void read(const DecoderChunk& chunk, std::vector<float>& logits) {
@@ -186,11 +235,11 @@ class FakeDecoder : public Decoder {
     for (std::size_t i = 0; i < chunk.ids.size(); ++i) {
       RR_CHECK(chunk.ids[i] >= 0 && static_cast<std::size_t>(chunk.ids[i]) < vocabulary_size_,
                "an id outside the vocabulary");
-      sequence.ids.push_back(chunk.ids[i]);
+      sequence.read(chunk.ids[i]);
       const bool is_last = i + 1 == chunk.ids.size();
       const bool wanted =
           chunk.logits == LogitsWanted::kAll || (chunk.logits == LogitsWanted::kLast && is_last);
-      if (wanted) add_row(sequence.ids, logits);
+      if (wanted) add_row(sequence.ids(), logits);
     }
   }
 
@@ -204,6 +253,7 @@ class FakeDecoder : public Decoder {
   std::size_t vocabulary_size_;
   FakeScores scores_;
   std::atomic<bool> busy_ = false;
+  BlockCount num_blocks_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 struct FakeModelOptions {

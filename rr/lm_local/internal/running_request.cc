@@ -22,34 +22,96 @@ RunningRequest::RunningRequest(GenerationId id, TokenIds prompt, GenerationReque
       writer_(tokenizer, std::move(request.stages), request.sampling, request.label),
       stream_(tokenizer) {}
 
-void RunningRequest::start(std::unique_ptr<KvSequence> sequence) {
+void RunningRequest::start(std::unique_ptr<KvSequence> sequence, PrefixTree& tree) {
   sequence_ = std::move(sequence);
-  started_ = Clock::now();
+  kept_ = tree.root();
+  num_kept_ = 0;
+  if (!started_) started_ = Clock::now();
+  take_kept(tree);
 }
 
-DecoderChunk RunningRequest::next_chunk(std::size_t prompt_chunk) const {
-  if (reads_prompt()) {
-    const std::size_t size = std::min(prompt_chunk, prompt_.size() - prompt_read_);
-    const bool is_last = prompt_read_ + size == prompt_.size();
-    return {sequence_.get(), std::span(prompt_).subspan(prompt_read_, size),
-            is_last ? LogitsWanted::kLast : LogitsWanted::kNone};
+void RunningRequest::stop() {
+  sequence_.reset();
+  kept_ = nullptr;
+}
+
+// Tokens that may come from a tree: of the first reading, all but the one whose scores begin the
+// completion.
+std::size_t RunningRequest::num_keepable() const { return std::max(num_seen_, prompt_.size() - 1); }
+
+TokenIds RunningRequest::block_ids(std::size_t index) const {
+  TokenIds ids;
+  ids.reserve(kKvBlockTokens);
+  for (std::size_t i = index * kKvBlockTokens; i < (index + 1) * kKvBlockTokens; ++i) {
+    ids.push_back(i < prompt_.size() ? prompt_[i] : writer_.ids()[i - prompt_.size()]);
   }
-  // Nothing follows the last token of a complete text: it need not be read.
-  const std::size_t until = num_written() - (writer_.is_complete() ? 1 : 0);
-  return {sequence_.get(),
-          std::span(writer_.ids()).subspan(read_, std::min(kMaxPiece, until - read_)),
-          LogitsWanted::kAll};
+  return ids;
 }
 
-void RunningRequest::take(const DecoderChunk& chunk, std::span<const float> scores,
-                          std::size_t row_size) {
-  std::size_t place = 0;  // in the completion, of the token that the first row is about
-  if (reads_prompt()) {
-    prompt_read_ += chunk.ids.size();
+void RunningRequest::take_kept(PrefixTree& tree) {
+  while (kept_ != nullptr && length() == num_kept_ * kKvBlockTokens &&
+         length() + kKvBlockTokens <= num_keepable()) {
+    PrefixTree::Node* const next = tree.find(kept_, block_ids(num_kept_));
+    if (next == nullptr) break;
+    sequence_->append(PrefixTree::block_of(*next));
+    tree.touch(next);
+    kept_ = next;
+    ++num_kept_;
+    if (length() <= num_seen_) continue;
+    num_cached_ += length() - num_seen_;
+    num_seen_ = length();
+  }
+}
+
+std::optional<RunningRequest::BlockToRead> RunningRequest::block_to_read() const {
+  if (kept_ == nullptr || length() / kKvBlockTokens != num_kept_ ||
+      (num_kept_ + 1) * kKvBlockTokens > num_keepable()) {
+    return std::nullopt;
+  }
+  return BlockToRead{kept_, block_ids(num_kept_)};
+}
+
+void RunningRequest::keep(PrefixTree& tree) {
+  while (kept_ != nullptr && (num_kept_ + 1) * kKvBlockTokens <= length()) {
+    const TokenIds ids = block_ids(num_kept_);
+    // Another request wrote the same at the same time: its block is kept, and hangs on its blocks.
+    const bool is_there = tree.find(kept_, ids) != nullptr;
+    kept_ = is_there ? nullptr : tree.insert(kept_, ids, sequence_->block(num_kept_));
+    ++num_kept_;
+  }
+}
+
+// Tokens that stand fast and come next, as far as they lie in one piece.
+std::span<const TokenId> RunningRequest::unread() const {
+  const std::size_t from = length();
+  const std::size_t again = num_seen_ > from ? num_seen_ - from : 0;
+  std::span<const TokenId> rest;
+  if (from < prompt_.size()) {
+    rest = std::span(prompt_).subspan(from);
   } else {
-    place = read_ + 1;
-    read_ += chunk.ids.size();
+    // Nothing follows the last token of a complete text: it need not be read.
+    const std::size_t until = num_written() - (writer_.is_complete() ? 1 : 0);
+    rest = std::span(writer_.ids()).first(until).subspan(from - prompt_.size());
   }
+  return again > 0 ? rest.first(std::min(again, rest.size())) : rest;
+}
+
+DecoderChunk RunningRequest::next_chunk(std::size_t most, std::size_t most_scores) const {
+  const std::span<const TokenId> rest = unread();
+  const bool is_again = length() < num_seen_;
+  if (is_again || reads_prompt()) {
+    const std::size_t size = std::min(most, rest.size());
+    const bool is_last = !is_again && length() + size == prompt_.size();
+    return {sequence_.get(), rest.first(size), is_last ? LogitsWanted::kLast : LogitsWanted::kNone};
+  }
+  return {sequence_.get(), rest.first(std::min(most_scores, rest.size())), LogitsWanted::kAll};
+}
+
+void RunningRequest::take(std::span<const float> scores, std::size_t row_size) {
+  num_seen_ = std::max(num_seen_, length());
+  if (scores.empty()) return;
+  // The place in the completion of the token that the first row is about.
+  std::size_t place = length() + 1 - scores.size() / row_size - prompt_.size();
   for (; !scores.empty() && !error_; scores = scores.subspan(row_size), ++place) {
     take_row(scores.first(row_size), place);
   }
@@ -74,7 +136,7 @@ void RunningRequest::take_row(std::span<const float> scores, std::size_t place) 
 
 bool RunningRequest::is_finished() const {
   if (error_) return true;
-  return !reads_prompt() && writer_.is_complete() && read_ + 1 >= num_written();
+  return !reads_prompt() && writer_.is_complete() && num_seen_ + 1 >= num_tokens();
 }
 
 std::string RunningRequest::new_text() {
@@ -118,6 +180,7 @@ Completion RunningRequest::make_completion() {
   completion.token_logprobs.resize(completion.ids.size(), kUnknown);
   completion.stages = writer_.reports();
   completion.prompt_tokens = prompt_.size();
+  completion.cached_tokens = num_cached_;
   completion.queued_s = seconds(submitted_, started);
   completion.prefill_s = seconds(started, first_token);
   completion.decode_s = seconds(first_token, now);

@@ -10,15 +10,16 @@
 
 #include "rr/lm/generator.h"
 #include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm_local/internal/prefix_tree.h"
 #include "rr/nn/decoder.h"
 
 namespace rr::internal {
 
-// One request on its way. Its prompt is read first, in chunks; then the completion, whose tokens
-// are read as soon as they are written: chosen ones one at a time, forced ones in pieces.
+// One request on its way. Its prompt is read first; then the completion, whose tokens are read as
+// soon as they are written: chosen ones one at a time, forced ones together.
 //
-// What is read when depends on this request alone, so that it goes the same way with and without
-// others. Not thread-safe; several requests may take() at once.
+// A request may be stopped and started again: it then reads once more what it had read, and goes on
+// as if nothing had been. Not thread-safe; several requests may take() at once.
 class RunningRequest {
  public:
   // The tokenizer must outlive it. Requires a prompt that is not empty, and what CompletionWriter
@@ -27,20 +28,42 @@ class RunningRequest {
                  const Tokenizer& tokenizer, GenerationListener listener);
 
   GenerationId id() const { return id_; }
-  bool reads_prompt() const { return prompt_read_ < prompt_.size(); }
+  bool reads_prompt() const { return num_seen_ < prompt_.size(); }
   std::size_t num_written() const { return writer_.ids().size(); }
+  std::size_t num_forced() const { return writer_.num_forced(); }
   std::size_t num_tokens() const { return prompt_.size() + num_written(); }
+  std::size_t num_cached() const { return num_cached_; }
 
-  // Once, before the first next_chunk().
-  void start(std::unique_ptr<KvSequence> sequence);
+  // Before the first next_chunk(), and again after stop().
+  void start(std::unique_ptr<KvSequence> sequence, PrefixTree& tree);
 
-  // What to read next; prompts in chunks of `prompt_chunk`, pieces of the completion of at most
-  // kMaxPiece tokens. It points into this object and holds until take(). Requires !is_finished().
-  DecoderChunk next_chunk(std::size_t prompt_chunk) const;
-  static constexpr std::size_t kMaxPiece = 8;
+  // Lets go of the sequence.
+  void stop();
+
+  std::size_t length() const { return sequence_->length(); }  // tokens in the sequence
+
+  // Takes from the tree what it has of the tokens that come next. What the request still needs
+  // scores of is left to be read. Requires that it is started.
+  void take_kept(PrefixTree& tree);
+
+  // The block that is being read, where a tree could have it: whoever reads the same one need not.
+  struct BlockToRead {
+    PrefixTree::Node* before;
+    TokenIds ids;
+    auto operator<=>(const BlockToRead&) const = default;
+  };
+  std::optional<BlockToRead> block_to_read() const;
+
+  // Puts the blocks that were filled since the last time into the tree.
+  void keep(PrefixTree& tree);
+
+  // What to read next: of a prompt, or of what is read again, at most `most` tokens; of the
+  // completion at most `most_scores`, each of which gets a row of scores. It points into this
+  // object and holds until take(). Requires !is_finished(), and most and most_scores >= 1.
+  DecoderChunk next_chunk(std::size_t most, std::size_t most_scores) const;
 
   // What forward() said of that chunk: rows of `row_size` scores, as many as it asked for.
-  void take(const DecoderChunk& chunk, std::span<const float> scores, std::size_t row_size);
+  void take(std::span<const float> scores, std::size_t row_size);
 
   void fail(Error error) { error_ = std::move(error); }
   bool is_finished() const;
@@ -54,6 +77,9 @@ class RunningRequest {
  private:
   using Clock = std::chrono::steady_clock;
 
+  std::span<const TokenId> unread() const;
+  std::size_t num_keepable() const;
+  TokenIds block_ids(std::size_t index) const;
   void take_row(std::span<const float> scores, std::size_t place);
   std::string new_text();
   Completion make_completion();
@@ -66,8 +92,10 @@ class RunningRequest {
   std::optional<Error> error_;
 
   std::unique_ptr<KvSequence> sequence_;
-  std::size_t prompt_read_ = 0;
-  std::size_t read_ = 0;  // of the completion
+  PrefixTree::Node* kept_ = nullptr;  // the last block in the tree; nullptr: it keeps no more
+  std::size_t num_kept_ = 0;          // blocks up to there
+  std::size_t num_seen_ = 0;          // tokens of prompt and completion that have been read once
+  std::size_t num_cached_ = 0;        // tokens of the prompt that never were
 
   StreamDecoder stream_;
   std::size_t num_streamed_ = 0;  // ids that went through stream_

@@ -1,6 +1,9 @@
 #include "rr/nn/internal/batch.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
 
 #include "rr/base/check.h"
 
@@ -37,25 +40,122 @@ void add_tasks(std::size_t first_row, std::size_t num_rows, const DecoderConfig&
     const std::size_t count = std::min(step, num_rows - i);
     const std::size_t num_keys = batch.rows[first_row + i + count - 1].position + 1;
     for (std::size_t head = 0; head < config.num_kv_heads; ++head) {
-      batch.tasks.push_back({first_row + i, count, head, num_keys, 0});
+      batch.tasks.push_back({first_row + i, count, head, num_keys});
     }
   }
 }
 
-void split_into_segments(std::size_t num_threads, Batch& batch) {
-  constexpr std::size_t kTasksAThread = 4;
-  if (num_threads == 1 || batch.tasks.size() >= kTasksAThread * num_threads) return;
-  for (std::size_t t = 0; t < batch.tasks.size(); ++t) {
-    batch.tasks[t].first_result = batch.segments.size();
-    for (std::size_t s = 0; s < num_segments(batch.tasks[t]); ++s) batch.segments.push_back({t, s});
+// Where the blocks of a full segment lie: sequences with the same ones have it in common.
+using SegmentBlocks = std::array<const std::byte*, kSegmentBlocks>;
+
+SegmentBlocks blocks_of(const KvBlockSequence& sequence, std::size_t segment) {
+  SegmentBlocks blocks;
+  for (std::size_t b = 0; b < kSegmentBlocks; ++b) {
+    blocks[b] = sequence.block_data(segment * kSegmentBlocks + b);
   }
+  return blocks;
+}
+
+// Full segments that every position of the task sees whole. The task's own tokens are in none.
+std::size_t whole_segments(const AttentionTask& task, const Batch& batch) {
+  return batch.rows[task.first_row].position / kSegmentTokens;
+}
+
+// Lays out the segments that are attended to ahead.
+class TilePlanner {
+ public:
+  TilePlanner(std::size_t heads_per_kv_head, Batch& batch)
+      : heads_per_kv_head_(heads_per_kv_head), batch_(batch), found_(batch.tasks.size()) {}
+
+  // Segments that tasks of a few rows have in common with others. Those of many rows fill their
+  // tiles alone.
+  void share() {
+    for (std::size_t t = 0; t < batch_.tasks.size(); ++t) {
+      if (rows_of(t) * 2 <= kTileRows) open_.push_back(t);
+    }
+    for (std::size_t segment = 0; open_.size() >= 2; ++segment) share(segment);
+  }
+
+  // All segments that are not shared, each by itself.
+  void split() {
+    for (std::size_t t = 0; t < batch_.tasks.size(); ++t) {
+      const std::size_t end = num_segments(batch_.tasks[t]);
+      while (found_[t].size() < end) add({t}, found_[t].size());
+    }
+  }
+
+  void finish() {
+    for (std::size_t t = 0; t < batch_.tasks.size(); ++t) {
+      batch_.tasks[t].first_ahead = batch_.ahead.size();
+      batch_.tasks[t].num_ahead = found_[t].size();
+      batch_.ahead.insert(batch_.ahead.end(), found_[t].begin(), found_[t].end());
+    }
+  }
+
+ private:
+  std::size_t rows_of(std::size_t task) const {
+    return batch_.tasks[task].num_positions * heads_per_kv_head_;
+  }
+
+  // Who has this segment in common with nobody has nothing behind it in common either.
+  void share(std::size_t segment) {
+    std::map<std::pair<std::size_t, SegmentBlocks>, std::vector<std::size_t>> sharers;
+    for (const std::size_t t : open_) {
+      const AttentionTask& task = batch_.tasks[t];
+      if (whole_segments(task, batch_) <= segment) continue;
+      const KvBlockSequence& sequence = *batch_.rows[task.first_row].sequence;
+      sharers[{task.kv_head, blocks_of(sequence, segment)}].push_back(t);
+    }
+    open_.clear();
+    for (const auto& [blocks, tasks] : sharers) {
+      if (tasks.size() < 2) continue;
+      add_in_tiles(tasks, segment);
+      open_.insert(open_.end(), tasks.begin(), tasks.end());
+    }
+    std::sort(open_.begin(), open_.end());
+  }
+
+  void add_in_tiles(const std::vector<std::size_t>& tasks, std::size_t segment) {
+    std::vector<std::size_t> tile;
+    std::size_t num_rows = 0;
+    for (const std::size_t t : tasks) {
+      if (num_rows + rows_of(t) > kTileRows) {
+        add(std::exchange(tile, {}), segment);
+        num_rows = 0;
+      }
+      tile.push_back(t);
+      num_rows += rows_of(t);
+    }
+    add(std::move(tile), segment);
+  }
+
+  void add(std::vector<std::size_t> tasks, std::size_t segment) {
+    std::size_t first_row = 0;
+    for (const std::size_t t : tasks) {
+      found_[t].push_back({batch_.tiles.size(), first_row});
+      first_row += rows_of(t);
+    }
+    batch_.tiles.push_back({std::move(tasks), segment});
+  }
+
+  std::size_t heads_per_kv_head_;
+  Batch& batch_;
+  std::vector<std::vector<Batch::Ahead>> found_;  // one a task
+  std::vector<std::size_t> open_;                 // tasks whose segments so far are all shared
+};
+
+void plan_tiles(std::size_t heads_per_kv_head, std::size_t num_threads, Batch& batch) {
+  constexpr std::size_t kTasksAThread = 4;
+  TilePlanner planner(heads_per_kv_head, batch);
+  planner.share();
+  if (num_threads > 1 && batch.tasks.size() < kTasksAThread * num_threads) planner.split();
+  planner.finish();
 }
 
 }  // namespace
 
 std::size_t positions_per_task(std::size_t heads_per_kv_head) {
-  constexpr std::size_t kRows = 64;
-  return std::max<std::size_t>(1, kRows / heads_per_kv_head);
+  return std::max<std::size_t>(1, kTileRows / heads_per_kv_head);
 }
 
 Batch plan_batch(std::span<const DecoderChunk> chunks, const DecoderConfig& config,
@@ -77,7 +177,7 @@ Batch plan_batch(std::span<const DecoderChunk> chunks, const DecoderConfig& conf
                    [](const AttentionTask& a, const AttentionTask& b) {
                      return a.num_keys * a.num_positions > b.num_keys * b.num_positions;
                    });
-  split_into_segments(num_threads, batch);
+  plan_tiles(config.num_heads / config.num_kv_heads, num_threads, batch);
   return batch;
 }
 

@@ -16,8 +16,7 @@ std::size_t max_panel(const DecoderWeights& weights) {
 }
 
 std::size_t tile_rows(const DecoderConfig& config) {
-  const std::size_t group = config.num_heads / config.num_kv_heads;
-  return positions_per_task(group) * group;
+  return std::max(kTileRows, config.num_heads / config.num_kv_heads);
 }
 
 // Blocks of rows for threads to take: equal, at most kMaxProductRows, a multiple of the threads.
@@ -93,7 +92,7 @@ ForwardPass::ForwardPass(const DecoderConfig& config, const DecoderWeights& weig
   shared_.queries.reserve(num_rows_ * q_size_ * sizeof(float));
   shared_.attended.reserve(padded * q_size_ * activation);
   shared_.ffn.reserve(kSmallBatch * config.ffn_size * activation);
-  shared_.segments.reserve(batch.segments.size() * result_floats() * sizeof(float));
+  shared_.segments.reserve(batch.tiles.size() * result_floats() * sizeof(float));
   shared_.wanted.reserve((batch.wanted_rows.size() + kMaxProductRows) * hidden_ * activation);
   for (Worker& worker : workers_) reserve(worker, config, weights, engine);
 }
@@ -134,16 +133,19 @@ void ForwardPass::run_small(Team::Member& member) {
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
     // Every thread norms all rows for itself: that is quicker than to wait for another.
-    norm_rows(layer.attention_norm.data(), all, worker.normed.data());
+    const auto norm_for = [&](const std::vector<float>& weight) {
+      return [&] { norm_rows(weight.data(), all, worker.normed.data()); };
+    };
     const std::size_t a_panel = layer.qkv->panel_outputs(0);
-    member.for_parts(layer.qkv->num_panels(), [&](std::size_t panel) {
-      float* const product = worker.product.data<float>();
-      layer.qkv->multiply(panel, num_rows_, worker.normed.data(), product, worker.products);
-      const std::size_t outputs = layer.qkv->panel_outputs(panel);
-      for (std::size_t r = 0; r < num_rows_; ++r) {
-        std::copy_n(product + r * outputs, outputs, qkv + r * qkv_size_ + panel * a_panel);
-      }
-    });
+    member.for_parts(
+        layer.qkv->num_panels(), norm_for(layer.attention_norm), [&](std::size_t panel) {
+          float* const product = worker.product.data<float>();
+          layer.qkv->multiply(panel, num_rows_, worker.normed.data(), product, worker.products);
+          const std::size_t outputs = layer.qkv->panel_outputs(panel);
+          for (std::size_t r = 0; r < num_rows_; ++r) {
+            std::copy_n(product + r * outputs, outputs, qkv + r * qkv_size_ + panel * a_panel);
+          }
+        });
     member.for_parts(num_rows_,
                      [&](std::size_t row) { finish_qkv_row(i, row, qkv + row * qkv_size_); });
     attend(i, member);
@@ -151,8 +153,7 @@ void ForwardPass::run_small(Team::Member& member) {
       multiply_and_add(*layer.attention_output, panel, attended_row(0), all, layer.output_bias,
                        worker);
     });
-    norm_rows(layer.ffn_norm.data(), all, worker.normed.data());
-    member.for_parts(layer.gate_up->num_panels(), [&](std::size_t panel) {
+    member.for_parts(layer.gate_up->num_panels(), norm_for(layer.ffn_norm), [&](std::size_t panel) {
       multiply_gate_up(layer, panel, num_rows_, worker.normed.data(), shared_.ffn.data(), worker);
     });
     member.for_parts(layer.down->num_panels(), [&](std::size_t panel) {
@@ -263,7 +264,7 @@ void ForwardPass::write_row_kv(std::size_t layer, std::size_t row, const float* 
                                const float* values) {
   const BatchRow& token = batch_.rows[row];
   const std::size_t slot = token.position % kKvBlockTokens;
-  std::byte* const block = token.sequence->block(token.position / kKvBlockTokens);
+  std::byte* const block = token.sequence->block_data(token.position / kKvBlockTokens);
   for (std::size_t head = 0; head < config_.num_kv_heads; ++head) {
     const std::size_t start = head * config_.head_dim;
     void* const block_keys = block + engine_.kv.key_offset(layer, head);
@@ -328,55 +329,71 @@ void ForwardPass::multiply_gate_up(const LayerWeights& weights, std::size_t pane
 
 void ForwardPass::attend(std::size_t layer, Team::Member& member) {
   Worker& worker = workers_[member.index()];
-  if (batch_.segments.empty()) {
-    member.for_parts(batch_.tasks.size(),
-                     [&](std::size_t t) { attend_all_segments(layer, batch_.tasks[t], worker); });
-    return;
-  }
-  float* const results = shared_.segments.data<float>();
-  member.for_parts(batch_.segments.size(), [&](std::size_t s) {
-    const AttentionTask& task = batch_.tasks[batch_.segments[s].task];
-    gather_queries(task, worker);
-    attend_segment(layer, task, batch_.segments[s].segment, results + s * result_floats(), worker);
+  member.for_parts(batch_.tiles.size(), [&](std::size_t t) {
+    attend_tile(layer, batch_.tiles[t], tile_result(t), worker);
   });
-  member.for_parts(batch_.tasks.size(), [&](std::size_t t) {
-    const AttentionTask& task = batch_.tasks[t];
-    float* const total = results + task.first_result * result_floats();
-    for (std::size_t s = 1; s < num_segments(task); ++s) {
-      merge(task, total + s * result_floats(), total);
-    }
-    write_attended(task, total);
-  });
+  member.for_parts(batch_.tasks.size(),
+                   [&](std::size_t t) { attend_task(layer, batch_.tasks[t], worker); });
 }
 
-void ForwardPass::attend_all_segments(std::size_t layer, const AttentionTask& task,
-                                      Worker& worker) {
-  gather_queries(task, worker);
-  float* const total = worker.total.data<float>();
-  attend_segment(layer, task, 0, total, worker);
-  for (std::size_t s = 1; s < num_segments(task); ++s) {
-    float* const result = worker.segment.data<float>();
-    attend_segment(layer, task, s, result, worker);
-    merge(task, result, total);
+void ForwardPass::attend_tile(std::size_t layer, const SegmentTile& tile, float* result,
+                              Worker& worker) {
+  std::size_t num_rows = 0;
+  for (const std::size_t t : tile.tasks) {
+    gather_queries(batch_.tasks[t], num_rows, worker);
+    num_rows += task_rows(batch_.tasks[t]);
+  }
+  pad_queries(num_rows, worker);
+  attend_segment(layer, batch_.tasks[tile.tasks.front()], tile.segment, num_rows, result, worker);
+}
+
+// Merges what was worked out ahead, and attends to the rest.
+void ForwardPass::attend_task(std::size_t layer, const AttentionTask& task, Worker& worker) {
+  const std::size_t rows = task_rows(task);
+  const std::size_t head_dim = config_.head_dim;
+  float* const segment = worker.segment.data<float>();
+  const SegmentResult total = SegmentResult::at(worker.total.data<float>(), rows, head_dim);
+  const auto take = [&](const SegmentResult& result, std::size_t s) {
+    if (s > 0) {
+      merge(rows, result, total);
+      return;
+    }
+    std::copy_n(result.out, rows * head_dim, total.out);
+    std::copy_n(result.max, rows, total.max);
+    std::copy_n(result.sum, rows, total.sum);
+  };
+  for (std::size_t s = 0; s < task.num_ahead; ++s) {
+    const Batch::Ahead& ahead = batch_.ahead[task.first_ahead + s];
+    take(SegmentResult::at(tile_result(ahead.tile), tile_rows(config_), head_dim, ahead.first_row),
+         s);
+  }
+  if (task.num_ahead < num_segments(task)) {
+    gather_queries(task, 0, worker);
+    pad_queries(rows, worker);
+  }
+  for (std::size_t s = task.num_ahead; s < num_segments(task); ++s) {
+    attend_segment(layer, task, s, rows, segment, worker);
+    take(SegmentResult::at(segment, tile_rows(config_), head_dim), s);
   }
   write_attended(task, total);
 }
 
+// The gathered queries against a segment of the task's sequence.
 void ForwardPass::attend_segment(std::size_t layer, const AttentionTask& task, std::size_t segment,
-                                 float* result, Worker& worker) {
+                                 std::size_t num_rows, float* result, Worker& worker) {
   const KvBlockSequence& sequence = *batch_.rows[task.first_row].sequence;
   const std::size_t first_block = segment * kSegmentBlocks;
   const std::size_t end_block =
       std::min(first_block + kSegmentBlocks, (task.num_keys + kKvBlockTokens - 1) / kKvBlockTokens);
   for (std::size_t b = first_block; b < end_block; ++b) {
-    worker.keys[b - first_block] = sequence.block(b) + engine_.kv.key_offset(layer, task.kv_head);
-    worker.values[b - first_block] =
-        sequence.block(b) + engine_.kv.value_offset(layer, task.kv_head);
+    const std::byte* const block = sequence.block_data(b);
+    worker.keys[b - first_block] = block + engine_.kv.key_offset(layer, task.kv_head);
+    worker.values[b - first_block] = block + engine_.kv.value_offset(layer, task.kv_head);
   }
-  const std::size_t padded = padded_attention_rows(task_rows(task));
+  const SegmentResult target = SegmentResult::at(result, tile_rows(config_), config_.head_dim);
   AttentionTile tile{};
   tile.queries = worker.queries.data();
-  tile.rows = task_rows(task);
+  tile.rows = num_rows;
   tile.head_dim = config_.head_dim;
   tile.visible = worker.visible.data();
   tile.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
@@ -384,30 +401,35 @@ void ForwardPass::attend_segment(std::size_t layer, const AttentionTask& task, s
   tile.values = worker.values.data();
   tile.num_blocks = end_block - first_block;
   tile.first_key = first_block * kKvBlockTokens;
-  tile.out = result;
-  tile.max = result + padded * config_.head_dim;
-  tile.sum = tile.max + padded;
+  tile.out = target.out;
+  tile.max = target.max;
+  tile.sum = target.sum;
   tile.scratch = worker.attention_scratch.data();
   engine_.attend(tile);
 }
 
-// A task's queries side by side, as its attention takes them; what each of them sees.
-void ForwardPass::gather_queries(const AttentionTask& task, Worker& worker) {
+// A task's queries as attention takes them, in the tile's rows from `first_row` on; and what each
+// of them sees.
+void ForwardPass::gather_queries(const AttentionTask& task, std::size_t first_row, Worker& worker) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t group = heads_per_kv_head_ * head_dim;  // one position's heads lie together
   for (std::size_t i = 0; i < task.num_positions; ++i) {
     const std::size_t row = task.first_row + i;
+    const std::size_t target = first_row + i * heads_per_kv_head_;
     const float* const from = shared_.queries.data<float>() + row * q_size_ + task.kv_head * group;
     if (engine_.query == Element::kBf16) {
-      kernels_.scale_bf16(from, 1.0f, group, worker.queries.data<Bf16>() + i * group);
+      kernels_.scale_bf16(from, 1.0f, group, worker.queries.data<Bf16>() + target * head_dim);
     } else {
-      std::copy_n(from, group, worker.queries.data<float>() + i * group);
+      std::copy_n(from, group, worker.queries.data<float>() + target * head_dim);
     }
-    std::fill_n(worker.visible.begin() + static_cast<std::ptrdiff_t>(i * heads_per_kv_head_),
-                heads_per_kv_head_, batch_.rows[row].position + 1);
+    std::fill_n(worker.visible.begin() + static_cast<std::ptrdiff_t>(target), heads_per_kv_head_,
+                batch_.rows[row].position + 1);
   }
-  const std::size_t used = task_rows(task) * head_dim;
-  const std::size_t padding = padded_attention_rows(task_rows(task)) * head_dim - used;
+}
+
+void ForwardPass::pad_queries(std::size_t num_rows, Worker& worker) {
+  const std::size_t used = num_rows * config_.head_dim;
+  const std::size_t padding = padded_attention_rows(num_rows) * config_.head_dim - used;
   if (engine_.query == Element::kBf16) {
     std::fill_n(worker.queries.data<Bf16>() + used, padding, Bf16{0});
   } else {
@@ -415,27 +437,23 @@ void ForwardPass::gather_queries(const AttentionTask& task, Worker& worker) {
   }
 }
 
-void ForwardPass::merge(const AttentionTask& task, const float* result, float* total) const {
-  const std::size_t rows = task_rows(task);
-  const std::size_t padded = padded_attention_rows(rows);
-  const std::size_t out = padded * config_.head_dim;
-  kernels_.merge_attention(rows, config_.head_dim, result + out, result + out + padded, result,
-                           total + out, total + out + padded, total);
+void ForwardPass::merge(std::size_t num_rows, const SegmentResult& result,
+                        const SegmentResult& total) const {
+  kernels_.merge_attention(num_rows, config_.head_dim, result.max, result.sum, result.out,
+                           total.max, total.sum, total.out);
 }
 
-void ForwardPass::write_attended(const AttentionTask& task, const float* total) {
+void ForwardPass::write_attended(const AttentionTask& task, const SegmentResult& total) {
   const std::size_t head_dim = config_.head_dim;
-  const std::size_t padded = padded_attention_rows(task_rows(task));
-  const float* const sums = total + padded * (head_dim + 1);
   for (std::size_t r = 0; r < task_rows(task); ++r) {
     const std::size_t row = task.first_row + r / heads_per_kv_head_;
     const std::size_t head = task.kv_head * heads_per_kv_head_ + r % heads_per_kv_head_;
     void* const target = attended_row(row) + head * head_dim * element_bytes(engine_.activation);
-    const float share = 1.0f / sums[r];
+    const float share = 1.0f / total.sum[r];
     if (engine_.activation == Element::kBf16) {
-      kernels_.scale_bf16(total + r * head_dim, share, head_dim, static_cast<Bf16*>(target));
+      kernels_.scale_bf16(total.out + r * head_dim, share, head_dim, static_cast<Bf16*>(target));
     } else {
-      kernels_.scale_f32(total + r * head_dim, share, head_dim, static_cast<float*>(target));
+      kernels_.scale_f32(total.out + r * head_dim, share, head_dim, static_cast<float*>(target));
     }
   }
 }

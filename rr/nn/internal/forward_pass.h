@@ -48,13 +48,34 @@ struct SharedBuffers {
   AlignedBuffer queries;   // [rows, heads * head_dim] float32
   AlignedBuffer attended;  // [rows padded, heads * head_dim], activations
   AlignedBuffer ffn;       // [128, ffn], activations, small batches only
-  AlignedBuffer segments;  // results of split segments
+  AlignedBuffer segments;  // results of the batch's tiles
   AlignedBuffer wanted;    // [wanted rows padded, hidden], activations
 };
 
 // Bytes that Worker and SharedBuffers take for a pass of so many rows, all of them with logits.
 std::size_t scratch_bytes(const DecoderConfig& config, ProductFamily family, std::size_t max_rows,
                           std::size_t num_threads);
+
+// Results of an attention segment lie in one piece of floats: out [rows padded, head_dim], then
+// max [rows padded], then sum [rows padded].
+constexpr std::size_t segment_result_floats(std::size_t rows, std::size_t head_dim) {
+  return padded_attention_rows(rows) * (head_dim + 2);
+}
+
+// Such a result, or some rows of it.
+struct SegmentResult {
+  float* out;
+  float* max;
+  float* sum;
+
+  // Rows from `first_row` on of the result of `rows` rows at `floats`.
+  static SegmentResult at(float* floats, std::size_t rows, std::size_t head_dim,
+                          std::size_t first_row = 0) {
+    float* const max = floats + padded_attention_rows(rows) * head_dim;
+    float* const sum = max + padded_attention_rows(rows);
+    return {floats + first_row * head_dim, max + first_row, sum + first_row};
+  }
+};
 
 // One pass of a batch through the model.
 //
@@ -91,17 +112,22 @@ class ForwardPass {
                         const void* in, std::byte* out, Worker& worker);
 
   void attend(std::size_t layer, Team::Member& member);
-  void attend_all_segments(std::size_t layer, const AttentionTask& task, Worker& worker);
+  void attend_tile(std::size_t layer, const SegmentTile& tile, float* result, Worker& worker);
+  void attend_task(std::size_t layer, const AttentionTask& task, Worker& worker);
   void attend_segment(std::size_t layer, const AttentionTask& task, std::size_t segment,
-                      float* result, Worker& worker);
-  void gather_queries(const AttentionTask& task, Worker& worker);
-  void merge(const AttentionTask& task, const float* result, float* total) const;
-  void write_attended(const AttentionTask& task, const float* total);
+                      std::size_t num_rows, float* result, Worker& worker);
+  void gather_queries(const AttentionTask& task, std::size_t first_row, Worker& worker);
+  void pad_queries(std::size_t num_rows, Worker& worker);
+  void merge(std::size_t num_rows, const SegmentResult& result, const SegmentResult& total) const;
+  void write_attended(const AttentionTask& task, const SegmentResult& total);
 
   std::size_t task_rows(const AttentionTask& task) const {
     return task.num_positions * heads_per_kv_head_;
   }
   std::size_t result_floats() const;
+  float* tile_result(std::size_t tile) const {
+    return shared_.segments.data<float>() + tile * result_floats();
+  }
   std::byte* attended_row(std::size_t row) const {
     return shared_.attended.data() + row * q_size_ * element_bytes(engine_.activation);
   }
@@ -122,11 +148,5 @@ class ForwardPass {
   std::size_t qkv_size_;
   std::size_t heads_per_kv_head_;
 };
-
-// Results of an attention segment lie in one piece of floats: out [rows padded, head_dim], then
-// max [rows padded], then sum [rows padded].
-constexpr std::size_t segment_result_floats(std::size_t rows, std::size_t head_dim) {
-  return padded_attention_rows(rows) * (head_dim + 2);
-}
 
 }  // namespace rr::internal

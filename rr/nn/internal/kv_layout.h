@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "rr/nn/internal/bf16.h"
+#include "rr/nn/kv_block.h"
 
 namespace rr::internal {
 
@@ -13,7 +14,7 @@ namespace rr::internal {
 //   bf16     key (t, d) at [d/2][t][d%2],   value (t, d) at [t/2][d][t%2]
 //
 // The pairs of bf16 are what both vdpbf16ps and the AMX tiles multiply at once.
-constexpr std::size_t kKvBlockTokens = 64;
+static_assert(kKvBlockTokens == 64, "attention is written for blocks of 64 tokens");
 
 // Writes the key and the value of one token and one KV head, both [head_dim].
 static inline void write_kv(const float* key, const float* value, std::size_t token,

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "rr/nn/decoder.h"
@@ -27,34 +30,47 @@ struct KvShape {
   }
 };
 
+// Counts the blocks of a decoder that exist. Outlives decoder and sequences, whichever goes last.
+using KvBlockCount = std::shared_ptr<std::atomic<std::size_t>>;
+
 // Keys and values of 64 tokens in all layers. Zeros at first: attention multiplies what was not
 // written yet by 0.
-class KvBlock {
+class KvBlockData final : public KvBlock {
  public:
-  explicit KvBlock(const KvShape& shape) : bytes_(shape.block_bytes()) { bytes_.clear(); }
+  KvBlockData(const KvShape& shape, KvBlockCount count);
+  KvBlockData(const KvBlockData& other);  // a copy of the content
+  KvBlockData& operator=(const KvBlockData&) = delete;
+  ~KvBlockData() override;
 
   std::byte* data() const { return bytes_.data(); }
 
  private:
   AlignedBuffer bytes_;
+  KvBlockCount count_;
 };
 
-class KvBlockSequence : public KvSequence {
+class KvBlockSequence final : public KvSequence {
  public:
-  explicit KvBlockSequence(const KvShape& shape) : shape_(shape) {}
+  KvBlockSequence(const KvShape& shape, KvBlockCount count)
+      : shape_(shape), count_(std::move(count)) {}
 
   std::size_t length() const override { return length_; }
   void truncate(std::size_t length) override;
+  std::shared_ptr<const KvBlock> block(std::size_t index) const override;
+  void append(std::shared_ptr<const KvBlock> block) override;
 
-  // Makes room for `count` more tokens; extend() then counts them as read.
+  // Makes room for `count` more tokens, in blocks that nobody else has; extend() then counts them
+  // as read.
   void reserve(std::size_t count);
   void extend(std::size_t count) { length_ += count; }
 
-  std::byte* block(std::size_t index) const { return blocks_[index].data(); }
+  // Where a block lies. To be written to only from length() on, after reserve().
+  std::byte* block_data(std::size_t index) const { return blocks_[index]->data(); }
 
  private:
   KvShape shape_;
-  std::vector<KvBlock> blocks_;
+  KvBlockCount count_;
+  std::vector<std::shared_ptr<const KvBlockData>> blocks_;
   std::size_t length_ = 0;
 };
 

@@ -26,10 +26,10 @@ class SingleThreadedOpenMp {
 }  // namespace
 
 void Team::run(const std::function<void(Member&)>& body) {
-  next_part_ = 0;
-  arrived_ = 0;
-  // As many parts as threads, and no part ends before all have begun to meet in wait_for_all():
-  // each thread gets one.
+  next_ = 0;
+  running_ = 0;
+  // A part is one member's way through all steps. A thread that comes when the steps are done goes
+  // through them at once, so whoever takes the last part waits for nobody.
   pool_.run(size(), [&](std::size_t part) {
     const SingleThreadedOpenMp single_threaded;
     Member member(*this, part);
@@ -37,21 +37,34 @@ void Team::run(const std::function<void(Member&)>& body) {
   });
 }
 
-void Team::wait_for_all() {
+// False: none is left, or the step is over.
+bool Team::take_part(std::uint32_t step, std::size_t num_parts, std::size_t& part) {
+  std::uint64_t next = next_.load(std::memory_order_acquire);
+  do {
+    part = next & 0xffffffffu;
+    if (next >> 32 != step || part == num_parts) return false;
+  } while (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acquire));
+  return true;
+}
+
+void Team::end_part(std::uint32_t step, std::size_t num_parts) {
+  if (num_ended_.fetch_add(1, std::memory_order_acq_rel) + 1 < num_parts) return;
+  // Nobody else is inside the step: the next one may begin.
+  num_ended_.store(0, std::memory_order_relaxed);
+  next_.store(std::uint64_t{step + 1} << 32, std::memory_order_release);
+  running_.store(step + 1, std::memory_order_release);
+  running_.notify_all();
+}
+
+void Team::wait_for_end(std::uint32_t step) {
   constexpr int kPausesAwake = 500;  // some 20 to 30 microseconds
-  const unsigned round = round_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
-    arrived_.store(0, std::memory_order_relaxed);
-    next_part_.store(0, std::memory_order_relaxed);
-    round_.store(round + 1, std::memory_order_release);
-    round_.notify_all();
-    return;
-  }
   for (int i = 0; i < kPausesAwake; ++i) {
-    if (round_.load(std::memory_order_acquire) != round) return;
+    if (running_.load(std::memory_order_acquire) > step) return;
     _mm_pause();
   }
-  round_.wait(round, std::memory_order_acquire);
+  for (std::uint32_t seen = 0; (seen = running_.load(std::memory_order_acquire)) <= step;) {
+    running_.wait(seen, std::memory_order_acquire);
+  }
 }
 
 }  // namespace rr::internal

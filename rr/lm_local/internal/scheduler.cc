@@ -1,0 +1,158 @@
+#include "rr/lm_local/internal/scheduler.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "rr/base/check.h"
+
+namespace rr::internal {
+namespace {
+
+// Rows of scores in one step, each of the size of the vocabulary; more only where more requests
+// write.
+constexpr std::size_t kMaxScoreRows = 256;
+
+std::size_t blocks_to_come(std::size_t length, std::size_t num_tokens) {
+  return Scheduler::blocks_for(length + num_tokens) - Scheduler::blocks_for(length);
+}
+
+}  // namespace
+
+void Step::add(RunningRequest* request, const DecoderChunk& chunk) {
+  requests.push_back(request);
+  chunks.push_back(chunk);
+  first_rows.push_back(num_rows);
+  num_rows += rows_of(chunk);
+  (chunk.logits == LogitsWanted::kAll ? num_written : num_read) += chunk.ids.size();
+}
+
+std::size_t Step::rows_of(const DecoderChunk& chunk) {
+  if (chunk.logits == LogitsWanted::kAll) return chunk.ids.size();
+  return chunk.logits == LogitsWanted::kLast ? 1 : 0;
+}
+
+Scheduler::Scheduler(Decoder& decoder, const SchedulerLimits& limits)
+    : decoder_(decoder), limits_(limits) {
+  RR_CHECK(limits.max_sequences >= 1, "at least one request runs");
+  RR_CHECK(limits.max_batch_tokens >= 1, "a step reads at least one token");
+}
+
+std::size_t Scheduler::blocks_for(std::size_t tokens) {
+  return (tokens + kKvBlockTokens - 1) / kKvBlockTokens;
+}
+
+void Scheduler::add(std::unique_ptr<RunningRequest> request) {
+  waiting_.push_back(std::move(request));
+}
+
+std::vector<std::unique_ptr<RunningRequest>> Scheduler::take_out(
+    const std::unordered_set<GenerationId>& ids) {
+  std::vector<std::unique_ptr<RunningRequest>> taken;
+  for (Line* line : {&running_, &waiting_}) {
+    std::erase_if(*line, [&](std::unique_ptr<RunningRequest>& request) {
+      if (!ids.contains(request->id())) return false;
+      request->stop();
+      taken.push_back(std::move(request));
+      return true;
+    });
+  }
+  return taken;
+}
+
+std::vector<std::unique_ptr<RunningRequest>> Scheduler::take_out_all() {
+  std::vector<std::unique_ptr<RunningRequest>> taken;
+  for (Line* line : {&running_, &waiting_}) {
+    std::move(line->begin(), line->end(), std::back_inserter(taken));
+    line->clear();
+  }
+  return taken;
+}
+
+void Scheduler::admit() {
+  while (!waiting_.empty() && running_.size() < limits_.max_sequences) {
+    RunningRequest& request = *waiting_.front();
+    request.start(decoder_.new_sequence(), tree_);
+    if (!running_.empty() && !has_room_for(request)) {
+      request.stop();
+      return;
+    }
+    running_.splice(running_.end(), waiting_, waiting_.begin());
+  }
+}
+
+// Room for what it has to read before it writes, and a block for each that runs to write in.
+bool Scheduler::has_room_for(const RunningRequest& request) const {
+  const std::size_t in_use = decoder_.num_kv_blocks() - tree_.num_evictable();
+  const std::size_t missing =
+      blocks_to_come(request.length(), request.num_tokens() - request.length());
+  return in_use + missing + running_.size() + 1 <= limits_.max_kv_blocks;
+}
+
+Step Scheduler::plan() {
+  RR_CHECK(!is_idle(), "nothing to plan for");
+  admit();
+  Step step;
+  num_blocks_due_ = 0;
+  std::size_t tokens_left = limits_.max_batch_tokens;
+  std::set<RunningRequest::BlockToRead> being_read;
+  for (auto it = running_.begin(); it != running_.end(); ++it) {
+    RunningRequest& request = **it;
+    request.take_kept(tree_);
+    const std::optional<RunningRequest::BlockToRead> block = request.block_to_read();
+    if (block && being_read.contains(*block)) continue;
+    const std::size_t rows_left = kMaxScoreRows - std::min(kMaxScoreRows, step.num_rows);
+    DecoderChunk chunk = request.next_chunk(std::max<std::size_t>(1, tokens_left),
+                                            std::max<std::size_t>(1, rows_left));
+    const bool is_written = chunk.logits == LogitsWanted::kAll;
+    if (!is_written && tokens_left == 0) continue;
+    if (!make_room_for(it, chunk.ids.size())) break;  // it was the last one, and is stopped
+    if (!is_written) tokens_left -= chunk.ids.size();
+    if (block) being_read.insert(*block);
+    num_blocks_due_ += blocks_to_come(request.length(), chunk.ids.size());
+    step.add(&request, chunk);
+  }
+  RR_CHECK(!step.requests.empty(), "the first one can always go on");
+  return step;
+}
+
+// Stops the requests behind this one as far as needed, then itself. Those behind it have not been
+// planned for yet.
+bool Scheduler::make_room_for(Line::iterator request, std::size_t num_tokens) {
+  const std::size_t num_blocks = blocks_to_come((*request)->length(), num_tokens);
+  while (!make_room(num_blocks)) {
+    const bool is_last = std::next(request) == running_.end();
+    RR_CHECK(!is_last || request != running_.begin(), "alone every request has room");
+    stop_last();
+    if (is_last) return false;
+  }
+  return true;
+}
+
+bool Scheduler::make_room(std::size_t num_blocks) {
+  while (decoder_.num_kv_blocks() + num_blocks_due_ + num_blocks > limits_.max_kv_blocks) {
+    if (!tree_.evict_one()) return false;
+  }
+  return true;
+}
+
+void Scheduler::stop_last() {
+  running_.back()->stop();
+  waiting_.splice(waiting_.begin(), running_, std::prev(running_.end()));
+  ++num_stopped_;
+}
+
+std::vector<std::unique_ptr<RunningRequest>> Scheduler::finish(const Step& step) {
+  for (RunningRequest* request : step.requests) request->keep(tree_);
+  std::vector<std::unique_ptr<RunningRequest>> finished;
+  std::erase_if(running_, [&](std::unique_ptr<RunningRequest>& request) {
+    if (!request->is_finished()) return false;
+    request->stop();
+    finished.push_back(std::move(request));
+    return true;
+  });
+  return finished;
+}
+
+}  // namespace rr::internal

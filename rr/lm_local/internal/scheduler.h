@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <list>
+#include <memory>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "rr/lm_local/internal/prefix_tree.h"
+#include "rr/lm_local/internal/running_request.h"
+#include "rr/nn/decoder.h"
+
+namespace rr::internal {
+
+// What one forward() reads, and whose it is.
+struct Step {
+  std::vector<RunningRequest*> requests;
+  std::vector<DecoderChunk> chunks;     // one each
+  std::vector<std::size_t> first_rows;  // of scores, one each
+  std::size_t num_rows = 0;
+  std::size_t num_read = 0;     // tokens of prompts, and such as are read again
+  std::size_t num_written = 0;  // tokens of completions
+
+  void add(RunningRequest* request, const DecoderChunk& chunk);
+  static std::size_t rows_of(const DecoderChunk& chunk);
+};
+
+struct SchedulerLimits {
+  std::size_t max_sequences;     // requests that run at once
+  std::size_t max_batch_tokens;  // tokens of prompts in one step
+  std::size_t max_kv_blocks;     // that exist at any time
+};
+
+// Decides who runs and what the next step reads. Has the requests and what is kept of their
+// sequences; knows no threads and no time.
+//
+// Requests run in the order in which they came. One is let in when there is room for what it must
+// read first, not for all that it may write: so more run at once, and where room runs out the ones
+// that came last are stopped and wait again at the head of the line. What they had read is then
+// kept as long as possible, and read again where it was not. The first one is never stopped, so
+// everyone gets to the end. Waiting costs nothing: a waiting request has its prompt, and no
+// sequence.
+//
+// A step reads the next token of everyone who writes, and prompts as far as max_batch_tokens go. A
+// block of a prompt that another one reads in the same step is left to that one.
+class Scheduler {
+ public:
+  Scheduler(Decoder& decoder, const SchedulerLimits& limits);
+
+  // Puts a request at the end of the line. Requires that it fits alone: blocks_for() of all its
+  // tokens is at most max_kv_blocks.
+  void add(std::unique_ptr<RunningRequest> request);
+  static std::size_t blocks_for(std::size_t tokens);
+
+  bool is_idle() const { return waiting_.empty() && running_.empty(); }
+  std::size_t num_running() const { return running_.size(); }
+
+  // Takes out those of these that are here.
+  std::vector<std::unique_ptr<RunningRequest>> take_out(
+      const std::unordered_set<GenerationId>& ids);
+  std::vector<std::unique_ptr<RunningRequest>> take_out_all();
+
+  // What to read next; everything it points to stays until the next call of anything here. Requires
+  // !is_idle(); never empty.
+  Step plan();
+
+  // After the step was read and its requests took their scores: keeps what was read, and gives back
+  // those that are finished.
+  std::vector<std::unique_ptr<RunningRequest>> finish(const Step& step);
+
+  std::size_t num_stopped() const { return num_stopped_; }  // times that room ran out for a request
+  const PrefixTree& tree() const { return tree_; }
+
+ private:
+  using Line = std::list<std::unique_ptr<RunningRequest>>;
+
+  void admit();
+  bool has_room_for(const RunningRequest& request) const;
+  bool make_room(std::size_t num_blocks);
+  bool make_room_for(Line::iterator request, std::size_t num_tokens);
+  void stop_last();
+
+  Decoder& decoder_;
+  SchedulerLimits limits_;
+  PrefixTree tree_;
+  Line waiting_;
+  Line running_;                    // in the order in which they came
+  std::size_t num_blocks_due_ = 0;  // that the step being planned will take
+  std::size_t num_stopped_ = 0;
+};
+
+}  // namespace rr::internal
