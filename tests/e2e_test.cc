@@ -1,11 +1,6 @@
 #include <fmt/core.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <sstream>
@@ -15,6 +10,7 @@
 #include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
 #include "rr/base/json.h"
+#include "tests/program.h"
 #include "tests/shared_data.h"
 
 // The program as a user meets it: its commands, what they print, and what they do with bad input.
@@ -22,80 +18,14 @@
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
-using ::testing::HasSubstr;
-using ::testing::Not;
-
-struct Outcome {
-  int exit_code = -1;  // 128 + signal where one ended the program
-  std::string out;
-  std::string err;
-};
-
-// Runs `reasonrank <arguments>` in a shell, so that pipes and redirections work; $R is the program.
-Outcome shell(const std::string& command, const fs::path& directory) {
-  const std::string line = "cd '" + directory.string() + "' && R='" RR_PROGRAM "'; { " + command +
-                           "; } >stdout.txt 2>stderr.txt </dev/null";
-  const int status = std::system(line.c_str());
-  Outcome outcome;
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  outcome.out = read_file(directory / "stdout.txt").value();
-  outcome.err = read_file(directory / "stderr.txt").value();
-  fs::remove(directory / "stdout.txt");
-  fs::remove(directory / "stderr.txt");
-  return outcome;
-}
-
-std::size_t num_lines(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-class Program : public ::testing::Test {
- protected:
-  void SetUp() override {
-    directory_ = fs::temp_directory_path() /
-                 ("rr-e2e-" + std::to_string(::getpid()) + "-" +
-                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(directory_);
-    write("passages.txt", "Grass is green.\nThe sky scatters blue light.\nBread needs yeast.\n");
-    write("topics.jsonl", R"({"_id": "q1", "text": "why is the sky blue?"})"
-                          "\n");
-    write("corpus.jsonl", R"({"_id": "a", "title": "", "text": "Grass is green."})"
-                          "\n"
-                          R"({"_id": "b", "title": "", "text": "The sky scatters blue light."})"
-                          "\n");
-    write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 b 2 1.0 bm25\n");
-    write("qrels.txt", "q1 0 b 1\n");
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
-  void write(const std::string& name, std::string_view text) const {
-    ASSERT_TRUE(write_file(directory_ / name, text).ok());
-  }
-  Outcome run(const std::string& command) const { return shell(command, directory_); }
-
-  // Exit code 1, one sentence that holds every part of `parts`, and no output file.
-  void expect_refused(const std::string& command, const std::vector<std::string>& parts,
-                      int exit_code = 1) const {
-    const Outcome outcome = run(command);
-    EXPECT_EQ(outcome.exit_code, exit_code) << command << "\n" << outcome.err;
-    for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part)) << command;
-    EXPECT_FALSE(fs::exists(directory_ / "out.trec")) << command;
-    if (exit_code == 1) {
-      EXPECT_EQ(num_lines(outcome.err), 1u) << command << "\n" << outcome.err;
-    }
-  }
-
-  fs::path directory_;
-};
-
 constexpr const char* kRerankFiles =
     "$R rerank --topics topics.jsonl --corpus corpus.jsonl --run run.trec -o out.trec ";
 
 TEST_F(Program, ExplainsItself) {
   for (const std::string command :
-       {"", "index", "search", "rerank", "show", "evaluate", "compare", "fuse", "fix-text", "model",
-        "model pull", "model info", "model tokenize", "model score", "model generate"}) {
+       {"", "index", "search", "rerank", "show", "evaluate", "compare", "fuse", "convert",
+        "convert run", "convert corpus", "check-data", "fix-text", "model", "model pull",
+        "model info", "model tokenize", "model score", "model generate"}) {
     const Outcome help = run(fmt::format("$R {} --help", command));
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("reasonrank")) << command;

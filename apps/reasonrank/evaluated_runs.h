@@ -9,7 +9,9 @@
 
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
+#include "rr/base/json.h"
 #include "rr/base/wording.h"
+#include "rr/ir/own_documents.h"
 #include "rr/ir/qrels_file.h"
 #include "rr/ir/run_file.h"
 #include "rr/measures/evaluate.h"
@@ -26,6 +28,7 @@ struct EvaluationInputs {
   std::vector<Measure> measures;
   MissingTopics missing = MissingTopics::kAbsent;
   BlankDocids blank_docids = BlankDocids::kKeep;
+  bool exclude_own = false;  // the document that is the topic itself leaves each ranking
 };
 
 struct EvaluatedRun {
@@ -45,8 +48,8 @@ inline void report_topics(const EvaluatedRun& run, const EvaluationInputs& input
   }
   if (evaluation.only_in_qrels == 0) return;
   const bool is_one = evaluation.only_in_qrels == 1;
-  const char* consequence = is_one ? "is left out of the means (--missing zero counts it as 0)"
-                                   : "are left out of the means (--missing zero counts them as 0)";
+  const char* consequence = is_one ? "is left out of the means (-c counts it as 0)"
+                                   : "are left out of the means (-c counts them as 0)";
   if (inputs.missing == MissingTopics::kZero) consequence = is_one ? "counts as 0" : "count as 0";
   fmt::print(stderr, "reasonrank: {}: {} of the qrels {} no ranking and {}\n", run.path,
              counted(evaluation.only_in_qrels, "topic"), is_one ? "has" : "have", consequence);
@@ -57,6 +60,11 @@ inline Result<Run> read_reported_run(const std::string& path, const EvaluationIn
   if (read.dropped_lines > 0) {
     fmt::print(stderr, "reasonrank: {}: {} of {} lines dropped, which have not exactly 6 columns\n",
                path, read.dropped_lines, read.num_lines);
+  }
+  if (inputs.exclude_own) {
+    const std::size_t removed = exclude_own_documents(read.run);
+    fmt::print(stderr, "reasonrank: {}: {} removed that {} the topic itself\n", path,
+               counted(removed, "document"), removed == 1 ? "is" : "are");
   }
   return std::move(read.run);
 }
@@ -94,7 +102,7 @@ inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& i
     const Run& run = evaluated.empty() ? first : later;
     evaluated.push_back(
         {path, run.tag, evaluate_run(run, qrels, inputs.measures, inputs.missing, &first)});
-    if (evaluated.back().evaluation.topics.empty()) {
+    if (evaluated.back().evaluation.only_in_qrels == qrels.size()) {
       return Error{Errc::kMalformed,
                    fmt::format("none of its {} is among the {} of {}; do the two belong together?",
                                counted(run.rankings.size(), "topic"),
@@ -104,6 +112,30 @@ inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& i
     report_topics(evaluated.back(), inputs);
   }
   return evaluated;
+}
+
+// The name of the number of topics that a mean is over, which tells whether -c was in force.
+inline const char* topics_column(MissingTopics missing) {
+  return missing == MissingTopics::kZero ? "topics(-c)" : "topics";
+}
+
+inline const char* name_of_missing(MissingTopics missing) {
+  return missing == MissingTopics::kZero ? "zero" : "absent";
+}
+
+inline Json values_as_json(const std::vector<double>& values,
+                           const std::vector<Measure>& measures) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < values.size(); ++i) object[name_of(measures[i])] = values[i];
+  return object;
+}
+
+inline Json topics_as_json(const Evaluation& evaluation, const std::vector<Measure>& measures) {
+  Json topics = Json::object();
+  for (const TopicValues& topic : evaluation.topics) {
+    topics[topic.qid.str()] = values_as_json(topic.values, measures);
+  }
+  return topics;
 }
 
 inline Status write_to_stdout(const std::string& text) {
@@ -139,6 +171,11 @@ inline void add_evaluation_options(CLI::App& command, EvaluationInputs& inputs,
       command, "--missing", inputs.missing,
       {{"absent", MissingTopics::kAbsent}, {"zero", MissingTopics::kZero}},
       "Topics of the qrels without a ranking: absent from the means, or zero");
+  command.add_flag_callback(
+      "-c,--all-topics", [&inputs] { inputs.missing = MissingTopics::kZero; },
+      "Means over all topics of the qrels, as --missing zero: trec_eval -c");
+  command.add_flag("--exclude-own", inputs.exclude_own,
+                   "Leave out the document whose docid is the topic's qid (ArguAna)");
   add_choice<BlankDocids>(
       command, "--blank-docids", inputs.blank_docids,
       {{"keep", BlankDocids::kKeep}, {"drop", BlankDocids::kDrop}},

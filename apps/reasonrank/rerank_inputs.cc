@@ -10,6 +10,7 @@
 #include "rr/base/utf8.h"
 #include "rr/ir/corpus_file.h"
 #include "rr/ir/join.h"
+#include "rr/ir/own_documents.h"
 #include "rr/ir/passages_file.h"
 #include "rr/ir/requests_file.h"
 #include "rr/ir/run_file.h"
@@ -50,9 +51,12 @@ Status read_joined(const RerankCommandOptions& options, RerankInputs& inputs) {
   const std::size_t depth = options.depth.value();
   RR_TRY(const ReadTopics topics, read_topics(options.topics));
   note_repairs(inputs, topics.repaired_utf8, display_name(options.topics));
-  RR_TRY(const ReadRun run, read_run(options.run, options.blank_docids));
+  RR_TRY(ReadRun run, read_run(options.run, options.blank_docids));
   note(inputs, run.dropped_lines,
        fmt::format("of {} run lines dropped, which have not exactly 6 columns", run.num_lines));
+  if (options.exclude_own) {
+    note(inputs, exclude_own_documents(run.run), "documents left out that are their topic itself");
+  }
   RR_TRY(const LoadedPassages corpus,
          load_passages(options.corpus, wanted_docids(topics.topics, run.run, depth)));
   note_repairs(inputs, corpus.repaired_utf8, display_name(options.corpus));

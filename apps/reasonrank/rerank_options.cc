@@ -56,6 +56,10 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
                           "Run lines whose docid has blanks: keep, or drop as published")
       ->group(group);
   command
+      .add_flag("--exclude-own", options.exclude_own,
+                "Leave out the document of a run whose docid is the topic's qid (ArguAna)")
+      ->group(group);
+  command
       .add_flag("--shuffle", options.shuffle, "Shuffle each topic's candidates first, by --seed")
       ->group(group);
 }
@@ -273,6 +277,7 @@ Json settings_of(const RerankCommandOptions& options) {
   settings["min_p"] = sampling.min_p;
   settings["seed"] = sampling.seed;
   settings["shuffle"] = options.shuffle;
+  settings["exclude_own"] = options.exclude_own;
   settings["loop"] = default_or_published(options.loop.rule == LoopRule::kPublished);
   settings["parser"] =
       default_or_published(options.driver.session.parser == ParserRule::kPublished);
