@@ -32,6 +32,15 @@ struct FusionOptions {
   std::size_t depth = 1'000;                             // documents kept in a topic, at least 1
 };
 
+// What each run has of one topic.
+struct TopicRankings {
+  Qid qid;
+  std::vector<const Ranking*> rankings;  // one for each run; nullptr: none, or an empty one
+};
+
+// The topics of all runs, in the order in which the runs first name them; points into `runs`.
+std::vector<TopicRankings> rankings_by_topic(std::span<const Run> runs);
+
 // One run out of several: of each topic all documents that any run has, best first.
 //
 // Topics stand in the order in which the runs first name them; a run without the topic has no part
