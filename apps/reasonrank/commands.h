@@ -24,6 +24,8 @@ void add_index_command(CLI::App& app, int& exit_code);
 void add_search_command(CLI::App& app, int& exit_code);
 void add_compare_command(CLI::App& app, int& exit_code);
 void add_fuse_command(CLI::App& app, int& exit_code);
+void add_convert_command(CLI::App& app, int& exit_code);
+void add_check_data_command(CLI::App& app, int& exit_code);
 void add_fix_text_command(CLI::App& app, int& exit_code);
 
 }  // namespace rr

@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   rr::add_evaluate_command(app, exit_code);
   rr::add_compare_command(app, exit_code);
   rr::add_fuse_command(app, exit_code);
+  rr::add_convert_command(app, exit_code);
+  rr::add_check_data_command(app, exit_code);
   rr::add_model_command(app, exit_code);
   rr::add_fix_text_command(app, exit_code);
 

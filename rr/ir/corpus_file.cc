@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -18,6 +19,10 @@ namespace rr {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::initializer_list<const char*> kKnownFields = {
+    "_id",      "id",   "docid",   "doc_id",  "text", "segment",
+    "contents", "body", "passage", "content", "title"};
 
 bool is_corpus_file(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -82,6 +87,7 @@ Result<Passage> CorpusReader::parse_line() {
          read_json_id(record, {"_id", "id", "docid", "doc_id"}, "docid", repaired, place));
   RR_TRY(Passage passage, passage_text_of(record, place));
   passage.docid = Docid(std::move(docid));
+  unread_fields_ += count_other_fields(record, kKnownFields);
   return passage;
 }
 

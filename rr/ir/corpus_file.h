@@ -39,6 +39,9 @@ class CorpusReader {
   // Ill-formed UTF-8 sequences of text so far, each now one U+FFFD.
   std::size_t repaired_utf8() const { return repaired_utf8_; }
 
+  // Fields of JSONL records so far that are neither docid, text nor title.
+  std::size_t unread_fields() const { return unread_fields_; }
+
  private:
   CorpusReader() = default;
   Result<bool> next_line();
@@ -51,6 +54,7 @@ class CorpusReader {
   bool layout_is_known_ = false;
   std::string line_;
   std::size_t repaired_utf8_ = 0;
+  std::size_t unread_fields_ = 0;
 };
 
 using Passages = std::unordered_map<Docid, Passage>;

@@ -44,6 +44,16 @@ TEST(ReadQrels, BeirColumnsAreKnownByTheirHeader) {
               HasSubstr("2: expected query-id, corpus-id and score with tabs"));
 }
 
+TEST(ReadQrels, JsonLinesHaveTheNamesOfBeirOrR2Med) {
+  EXPECT_EQ(qrels_of("{\"query-id\": \"1\", \"corpus-id\": \"a\", \"score\": 2.0}\n"
+                     "{\"q_id\": 1, \"p_id\": \"b c\", \"score\": -1}\n"
+                     "{\"q_id\": 2, \"p_id\": \"a\", \"score\": 0}\n"),
+            kExpected);
+  EXPECT_EQ(failure_in("{\"q_id\": 1, \"p_id\": \"b\", \"score\": 0.5}\n"),
+            "1: expected a whole number as grade in \"score\", \"relevance\" or \"grade\"");
+  EXPECT_THAT(failure_in("{\"q_id\": 1, \"score\": 1}\n"), HasSubstr("1: expected a docid in"));
+}
+
 TEST(ReadQrels, LinesThatBeginWithAHashAreComments) {
   EXPECT_EQ(qrels_of("# pool 1\n1 0 a 2\n1 0 b c -1\n#\n2 0 a 0\n"), kExpected);
   EXPECT_THAT(qrels_of("1 0 a#1 2\n").at(Qid("1")), UnorderedElementsAre(Pair(Docid("a#1"), 2)));

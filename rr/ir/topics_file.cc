@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -17,6 +18,9 @@
 
 namespace rr {
 namespace {
+
+constexpr std::initializer_list<const char*> kKnownFields = {
+    "_id", "id", "qid", "query_id", "query", "text", "title", "excluded_ids"};
 
 Result<std::string> query_of(const Json& record, const std::string& where) {
   for (const char* key : {"query", "text", "title"}) {
@@ -49,12 +53,12 @@ Result<std::vector<Docid>> excluded_of(const Json& record, const std::string& wh
   return excluded;
 }
 
-Result<Topic> topic_of_record(std::string_view line, const LineReader& reader,
-                              std::size_t& repaired_in_file) {
+Result<Topic> topic_of_record(std::string_view line, const LineReader& reader, ReadTopics& file) {
   const std::string where = reader.where();
   std::size_t repaired = 0;
   RR_TRY(const Json record, parse_record(line, where, repaired));
-  repaired_in_file += repaired;
+  file.repaired_utf8 += repaired;
+  file.unread_fields += count_other_fields(record, kKnownFields);
   RR_TRY(std::string qid,
          read_json_id(record, {"_id", "id", "qid", "query_id"}, "qid", repaired, where));
   RR_TRY(std::string query, query_of(record, where));
@@ -89,7 +93,8 @@ Status check_topic(const Topic& topic, std::unordered_set<Qid>& known, const Lin
 }  // namespace
 
 Result<ReadTopics> read_topics(const std::filesystem::path& path) {
-  const std::filesystem::path file = file_in_folder(path, {"queries.jsonl"});
+  const std::filesystem::path file =
+      file_in_folder(path, {"queries.jsonl", "query.jsonl", "test_queries.jsonl"});
   RR_TRY(LineReader reader, LineReader::open(file));
   ReadTopics result;
   std::optional<Layout> layout;
@@ -102,7 +107,7 @@ Result<ReadTopics> read_topics(const std::filesystem::path& path) {
       RR_TRY(layout, layout_of(line, "topics", reader));
     }
     RR_TRY(Topic topic, *layout == Layout::kJsonl
-                            ? topic_of_record(line, reader, result.repaired_utf8)
+                            ? topic_of_record(line, reader, result)
                             : topic_of_columns(line, reader, result.repaired_utf8));
     RR_TRY_STATUS(check_topic(topic, known, reader));
     result.topics.push_back(std::move(topic));

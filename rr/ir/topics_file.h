@@ -12,6 +12,7 @@ namespace rr {
 struct ReadTopics {
   std::vector<Topic> topics;      // in the order of the file, no qid twice
   std::size_t repaired_utf8 = 0;  // ill-formed sequences in queries, each now one U+FFFD
+  std::size_t unread_fields = 0;  // of JSONL records, beside qid, query and excluded documents
 };
 
 // Reads topics, plain or gzip (docs/formats/topics-and-corpora.md). The first line that is not
@@ -24,7 +25,8 @@ struct ReadTopics {
 //
 // Empty lines are left out. Refused, with the line: a malformed line, a topic twice, a query
 // without anything but blanks, an id that is not UTF-8. An empty file has no topics.
-// A folder stands for its queries.jsonl (a BEIR collection).
+// A folder stands for its queries.jsonl (a BEIR collection), query.jsonl or test_queries.jsonl
+// (R2MED).
 Result<ReadTopics> read_topics(const std::filesystem::path& path);
 
 }  // namespace rr

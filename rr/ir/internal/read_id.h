@@ -26,6 +26,9 @@ const Json* first_field(const Json& record, std::initializer_list<const char*> k
 // "\"id\", \"qid\" or \"_id\"", for messages.
 std::string list_of_keys(std::initializer_list<const char*> keys);
 
+// How many of the record's fields are none of `keys`.
+std::size_t count_other_fields(const Json& record, std::initializer_list<const char*> keys);
+
 // Text of a file made fit for a message: valid UTF-8, of a long one the first 60 bytes.
 std::string printable(std::string_view text);
 
