@@ -1,6 +1,9 @@
 #include "rr/base/json.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace rr {
 namespace {
@@ -15,7 +18,21 @@ TEST(Json, ReadsAValueAndNamesThePlaceOfAFault) {
   }
 }
 
+TEST(Json, KeepsTheOrderOfKeysAndRefusesOneTwiceAmongMany) {
+  EXPECT_EQ(
+      to_json_line(parse_json(R"({"b": {"x": [], "y": {}}, "a": [null, -1, 2.5]})", "f").value()),
+      R"({"b":{"x":[],"y":{}},"a":[null,-1,2.5]})");
+  std::string many = "{";
+  for (int i = 0; i < 50'000; ++i) many += fmt::format("\"key {}\": {}, ", i, i);
+  EXPECT_EQ(parse_json(many + "\"end\": 0}", "f").value().size(), 50'001u);
+  EXPECT_EQ(parse_json(many + "\"key 7\": 0}", "f").error().message,
+            "key \"key 7\" stands twice in one object");
+}
+
 TEST(Json, RefusesDeepNesting) {
+  EXPECT_TRUE(parse_json(std::string(200, '[') + std::string(200, ']'), "f").ok());
+  EXPECT_EQ(parse_json(std::string(201, '[') + std::string(201, ']'), "f").error().message,
+            "nested deeper than 200 levels");
   EXPECT_TRUE(parse_json(std::string(150, '[') + std::string(150, ']'), "f").ok());
   EXPECT_FALSE(parse_json(std::string(100000, '['), "f").ok());
   EXPECT_FALSE(parse_json(std::string(5000, '[') + std::string(5000, ']'), "f").ok());
