@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -72,18 +73,33 @@ struct Repeat {
   std::size_t line = std::numeric_limits<std::size_t>::max();
 };
 
-// Whether two documents may be the same: some hash of a docid comes twice.
-bool may_repeat(const std::vector<ScoredDocid>& docs) {
-  std::vector<std::size_t> hashes;
-  hashes.reserve(docs.size());
-  for (const ScoredDocid& doc : docs) hashes.push_back(std::hash<Docid>()(doc.docid));
-  std::sort(hashes.begin(), hashes.end());
-  return std::adjacent_find(hashes.begin(), hashes.end()) != hashes.end();
-}
+// Whether two documents of a ranking may be the same: some hash of a docid comes twice. Keeps its
+// table from ranking to ranking.
+class RepeatFilter {
+ public:
+  bool may_repeat(const std::vector<ScoredDocid>& docs) {
+    const std::size_t size = std::bit_ceil(2 * docs.size() + 1);
+    table_.assign(size, 0);
+    for (const ScoredDocid& doc : docs) {
+      const std::size_t hash = std::hash<Docid>()(doc.docid) | 1;  // 0 is an empty place
+      for (std::size_t i = (hash >> 1) & (size - 1);; i = (i + 1) & (size - 1)) {
+        if (table_[i] == hash) return true;
+        if (table_[i] != 0) continue;
+        table_[i] = hash;
+        break;
+      }
+    }
+    return false;
+  }
+
+ private:
+  std::vector<std::size_t> table_;
+};
 
 // The first line that names a document again. lines[i] is the line of docs[i], ascending.
-Repeat first_repeat(const std::vector<ScoredDocid>& docs, const std::vector<std::size_t>& lines) {
-  if (!may_repeat(docs)) return {};
+Repeat first_repeat(const std::vector<ScoredDocid>& docs, const std::vector<std::size_t>& lines,
+                    RepeatFilter& filter) {
+  if (!filter.may_repeat(docs)) return {};
   std::unordered_set<std::string_view> seen;
   for (std::size_t i = 0; i < docs.size(); ++i) {
     if (!seen.insert(docs[i].docid.str()).second) return {&docs[i].docid, lines[i]};
@@ -152,8 +168,11 @@ class RunReader {
     RR_TRY(std::string id, read_id(qid, "qid", reader_));
     const auto [entry, is_new] = topics_.try_emplace(Qid(std::move(id)), topics_.size());
     if (is_new) {
+      // A topic is mostly as deep as the one before.
+      const std::size_t depth = line_numbers_.empty() ? 0 : line_numbers_[last_topic_].size();
       result_.run.rankings.push_back({entry->first, {}});
-      line_numbers_.emplace_back();
+      result_.run.rankings.back().docs.reserve(depth);
+      line_numbers_.emplace_back().reserve(depth);
     }
     last_spelling_ = qid;
     last_topic_ = entry->second;
@@ -163,8 +182,10 @@ class RunReader {
   // Names the first line that repeats a document of its topic.
   Status refuse_duplicates(const std::filesystem::path& path) const {
     Repeat first;
+    RepeatFilter filter;
     for (std::size_t topic = 0; topic < line_numbers_.size(); ++topic) {
-      const Repeat repeat = first_repeat(result_.run.rankings[topic].docs, line_numbers_[topic]);
+      const Repeat repeat =
+          first_repeat(result_.run.rankings[topic].docs, line_numbers_[topic], filter);
       if (repeat.docid != nullptr && repeat.line < first.line) first = repeat;
     }
     if (first.docid == nullptr) return ok_status();

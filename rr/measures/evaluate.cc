@@ -29,27 +29,30 @@ const Ranking* ranking_of(const RankingOfTopic& rankings, const Qid& qid) {
   return found == rankings.end() ? nullptr : found->second;
 }
 
-// Its documents in trec_eval's order, in which most runs are already.
-std::vector<const ScoredDocid*> in_order(const Ranking& ranking) {
+// Calls visit(document) for each of its documents in trec_eval's order, in which most runs are
+// already.
+template <typename Visit>
+void visit_in_order(const Ranking& ranking, const Visit& visit) {
+  if (std::is_sorted(ranking.docs.begin(), ranking.docs.end(), is_before_in_trec_eval)) {
+    for (const ScoredDocid& doc : ranking.docs) visit(doc);
+    return;
+  }
   std::vector<const ScoredDocid*> docs;
   docs.reserve(ranking.docs.size());
   for (const ScoredDocid& doc : ranking.docs) docs.push_back(&doc);
-  const auto is_before = [](const ScoredDocid* a, const ScoredDocid* b) {
+  std::sort(docs.begin(), docs.end(), [](const ScoredDocid* a, const ScoredDocid* b) {
     return is_before_in_trec_eval(*a, *b);
-  };
-  if (!std::is_sorted(docs.begin(), docs.end(), is_before)) {
-    std::sort(docs.begin(), docs.end(), is_before);
-  }
-  return docs;
+  });
+  for (const ScoredDocid* doc : docs) visit(*doc);
 }
 
 JudgedRanking judged(const Ranking& ranking, const TopicQrels& qrels) {
   JudgedRanking judged;
   judged.grades.reserve(ranking.docs.size());
-  for (const ScoredDocid* doc : in_order(ranking)) {
-    const auto judgement = qrels.find(doc->docid);
+  visit_in_order(ranking, [&](const ScoredDocid& doc) {
+    const auto judgement = qrels.find(doc.docid);
     judged.grades.push_back(judgement == qrels.end() ? kUnjudged : judgement->second);
-  }
+  });
   judged.judgements = sorted_grades(qrels);
   return judged;
 }
@@ -57,7 +60,7 @@ JudgedRanking judged(const Ranking& ranking, const TopicQrels& qrels) {
 std::vector<Docid> docids_in_order(const Ranking* ranking) {
   std::vector<Docid> docids;
   if (ranking == nullptr) return docids;
-  for (const ScoredDocid* doc : in_order(*ranking)) docids.push_back(doc->docid);
+  visit_in_order(*ranking, [&](const ScoredDocid& doc) { docids.push_back(doc.docid); });
   return docids;
 }
 

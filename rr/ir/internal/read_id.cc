@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "rr/base/utf8.h"
 #include "rr/ir/id_spelling.h"
 
@@ -17,9 +19,17 @@ Error invalid_utf8(const char* what, std::string where) {
       std::move(where)};
 }
 
+// Printable ASCII without '%': it stands for itself.
+bool is_plain_id(std::string_view text) {
+  bool is_plain = !text.empty();
+  for (const char c : text) is_plain = is_plain && c > ' ' && c < 0x7F && c != '%';
+  return is_plain;
+}
+
 }  // namespace
 
 Result<std::string> read_id(std::string_view text, const char* what, const LineReader& reader) {
+  if (is_plain_id(text)) return std::string(text);
   if (text.empty()) {
     return Error{Errc::kMalformed, fmt::format("expected a {}, found nothing", what),
                  reader.where()};
@@ -52,6 +62,16 @@ const Json* first_field(const Json& record, std::initializer_list<const char*> k
     if (found != record.end() && !found->is_null()) return &*found;
   }
   return nullptr;
+}
+
+std::size_t count_other_fields(const Json& record, std::initializer_list<const char*> keys) {
+  std::size_t count = 0;
+  for (const auto& [field, value] : record.items()) {
+    const bool is_known = std::any_of(keys.begin(), keys.end(),
+                                      [&name = field](const char* key) { return name == key; });
+    if (!is_known) ++count;
+  }
+  return count;
 }
 
 std::string list_of_keys(std::initializer_list<const char*> keys) {
