@@ -2,16 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
-#include "rr/base/check.h"
+#include "rr/lm/dialogues.h"
 
 namespace rr {
 namespace {
@@ -22,166 +19,75 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What the generator said about one topic's window.
-struct WindowEvent {
-  std::size_t topic;
-  std::string text;
-  std::optional<Completion> completion;
+// What all topics of a run share.
+struct RunState {
+  std::span<const Request> requests;
+  Generator* generator;
+  const WindowPlanner* planner;
+  const PromptBuilder* prompts;
+  const DriverOptions* options;
+  RerankListener* listener;
+  RerankRun run;
+  std::size_t in_flight = 0;
+  std::size_t most_in_flight = 0;
 };
 
-// Events on their way from the generator's threads. Listeners share it, so that one that speaks
-// late, after a failed run was left, speaks into a box that nobody reads.
-class Mailbox {
+class TopicDialogue : public Dialogue {
  public:
-  void put(WindowEvent event) {
-    const std::lock_guard lock(mutex_);
-    events_.push_back(std::move(event));
-    arrived_.notify_one();
+  TopicDialogue(std::size_t topic, RunState& state)
+      : topic_(topic),
+        state_(&state),
+        session_(state.requests[topic], *state.planner, *state.prompts, state.options->session) {
+    ++state.in_flight;
+    state.most_in_flight = std::max(state.most_in_flight, state.in_flight);
   }
 
-  WindowEvent wait() {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return !events_.empty(); });
-    WindowEvent event = std::move(events_.front());
-    events_.pop_front();
-    return event;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<WindowEvent> events_;
-};
-
-struct TopicInFlight {
-  RerankSession session;
-  Clock::time_point start = Clock::now();
-  GenerationId generation = 0;
-  std::size_t thinking_cut = 0;
-};
-
-class Driver {
- public:
-  Driver(std::span<const Request> requests, Generator& generator, const WindowPlanner& planner,
-         const PromptBuilder& prompts, const DriverOptions& options, RerankListener& listener)
-      : requests_(requests),
-        generator_(&generator),
-        planner_(&planner),
-        prompts_(&prompts),
-        options_(&options),
-        listener_(&listener) {}
-
-  Result<RerankRun> run() {
-    run_.topics.resize(requests_.size());
-    const Status status = run_topics();
-    for (const auto& [topic, in_flight] : in_flight_) generator_->cancel(in_flight.generation);
-    if (!status.ok()) return status.error();
-    run_.seconds = seconds_since(start_);
-    return std::move(run_);
-  }
-
- private:
-  Status run_topics() {
-    while (true) {
-      while (in_flight_.size() < limit() && next_ < requests_.size()) {
-        RR_TRY_STATUS(start_topic(next_++));
-      }
-      if (in_flight_.empty()) return ok_status();
-      RR_TRY_STATUS(handle(mailbox_->wait()));
-    }
-  }
-
-  std::size_t limit() const {
-    const bool alone = options_->first_alone && num_done_ == 0;
-    return alone ? 1 : options_->max_in_flight;
-  }
-
-  Status start_topic(std::size_t topic) {
-    TopicInFlight in_flight{
-        RerankSession(requests_[topic], *planner_, *prompts_, options_->session)};
-    const auto [it, is_new] = in_flight_.emplace(topic, std::move(in_flight));
-    RR_CHECK(is_new, "a topic starts once");
-    most_in_flight_ = std::max(most_in_flight_, in_flight_.size());
-    return go_on(topic, it->second);
-  }
-
-  // Asks the topic's next window, or ends the topic.
-  Status go_on(std::size_t topic, TopicInFlight& in_flight) {
-    const std::optional<Prompt> prompt = in_flight.session.next_prompt();
-    if (!prompt) return end_topic(topic, in_flight);
+  Result<std::optional<Question>> next() override {
+    const std::optional<Prompt> prompt = session_.next_prompt();
+    if (!prompt) return std::optional<Question>();
     RR_TRY(AnswerRequest answer,
-           make_answer_request(*prompt, in_flight.session.request().topic.qid, prompts_->mode(),
-                               options_->answer, generator_->text_model()));
-    if (answer.thinking_was_cut) ++in_flight.thinking_cut;
-    auto submitted = generator_->submit(std::move(answer.request), listen_to(topic));
-    if (!submitted.ok()) return at_window(in_flight, submitted.error());
-    in_flight.generation = submitted.value();
+           make_answer_request(*prompt, session_.request().topic.qid, state_->prompts->mode(),
+                               state_->options->answer, state_->generator->text_model()));
+    if (answer.thinking_was_cut) ++thinking_cut_;
+    return std::optional(Question{state_->generator, std::move(answer.request)});
+  }
+
+  Status accept(const Completion& completion) override {
+    session_.accept(completion);
+    state_->listener->on_window(topic_, session_);
     return ok_status();
   }
 
-  GenerationListener listen_to(std::size_t topic) const {
-    return [topic, mailbox = mailbox_,
-            wants_text = listener_->wants_text()](const GenerationEvent& said) {
-      WindowEvent event{topic, {}, {}};
-      if (wants_text) event.text = said.text;
-      if (said.completion != nullptr) event.completion = *said.completion;
-      if (event.completion || !event.text.empty()) mailbox->put(std::move(event));
-    };
+  Status end() override {
+    TopicResult& result = state_->run.topics[topic_];
+    result.ranking = session_.ranking();
+    result.report = session_.report();
+    result.thinking_cut = thinking_cut_;
+    result.seconds = seconds_since(start_);
+    if (state_->most_in_flight == 1 && !state_->run.alone_s) state_->run.alone_s = result.seconds;
+    --state_->in_flight;
+    return state_->listener->on_topic(topic_, session_, result);
   }
 
-  Status handle(const WindowEvent& event) {
-    TopicInFlight& in_flight = in_flight_.at(event.topic);
-    if (!event.text.empty()) listener_->on_text(event.topic, event.text);
-    if (!event.completion) return ok_status();
-    const StopReason stop = event.completion->stop;
-    if (stop == StopReason::kFailed || stop == StopReason::kCancelled) {
-      const Error unknown{Errc::kUnavailable, "the model ended without an answer", ""};
-      return at_window(in_flight, event.completion->error.value_or(unknown));
-    }
-    in_flight.session.accept(*event.completion);
-    listener_->on_window(event.topic, in_flight.session);
-    return go_on(event.topic, in_flight);
-  }
-
-  Status end_topic(std::size_t topic, TopicInFlight& in_flight) {
-    TopicResult& result = run_.topics[topic];
-    result.ranking = in_flight.session.ranking();
-    result.report = in_flight.session.report();
-    result.thinking_cut = in_flight.thinking_cut;
-    result.seconds = seconds_since(in_flight.start);
-    if (most_in_flight_ == 1 && !run_.alone_s) run_.alone_s = result.seconds;
-    ++num_done_;
-    const Status told = listener_->on_topic(topic, in_flight.session, result);
-    in_flight_.erase(topic);
-    return told;
-  }
-
-  // The error with the topic and the window that it befell.
-  static Error at_window(const TopicInFlight& in_flight, Error error) {
-    const RerankSession& session = in_flight.session;
-    const Window& window = session.plan()[session.records().size()];
+  Error at_question(Error error) const override {
+    const Window& window = session_.plan()[session_.records().size()];
     const std::string place =
-        fmt::format("topic {}, window of ranks {}-{}", session.request().topic.qid.str(),
+        fmt::format("topic {}, window of ranks {}-{}", session_.request().topic.qid.str(),
                     window.start + 1, window.end);
     error.message = error.to_string();
     error.where = place;
     return error;
   }
 
-  std::span<const Request> requests_;
-  Generator* generator_;
-  const WindowPlanner* planner_;
-  const PromptBuilder* prompts_;
-  const DriverOptions* options_;
-  RerankListener* listener_;
+  bool wants_text() const override { return state_->listener->wants_text(); }
+  void on_text(std::string_view text) override { state_->listener->on_text(topic_, text); }
 
-  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
-  std::unordered_map<std::size_t, TopicInFlight> in_flight_;
-  std::size_t next_ = 0;
-  std::size_t num_done_ = 0;
-  std::size_t most_in_flight_ = 0;
+ private:
+  std::size_t topic_;
+  RunState* state_;
+  RerankSession session_;
   Clock::time_point start_ = Clock::now();
-  RerankRun run_;
+  std::size_t thinking_cut_ = 0;
 };
 
 }  // namespace
@@ -189,8 +95,15 @@ class Driver {
 Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& generator,
                              const WindowPlanner& planner, const PromptBuilder& prompts,
                              const DriverOptions& options, RerankListener& listener) {
-  RR_CHECK(options.max_in_flight >= 1, "at least one topic in flight");
-  return Driver(requests, generator, planner, prompts, options, listener).run();
+  const Clock::time_point start = Clock::now();
+  RunState state{requests, &generator, &planner, &prompts, &options, &listener, {}, 0, 0};
+  state.run.topics.resize(requests.size());
+  RR_TRY_STATUS(run_dialogues(
+      requests.size(),
+      [&state](std::size_t topic) { return std::make_unique<TopicDialogue>(topic, state); },
+      {.max_in_flight = options.max_in_flight, .first_alone = options.first_alone}));
+  state.run.seconds = seconds_since(start);
+  return std::move(state.run);
 }
 
 }  // namespace rr

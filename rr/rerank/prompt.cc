@@ -7,7 +7,6 @@
 
 #include "rr/base/check.h"
 #include "rr/base/utf8.h"
-#include "rr/rerank/internal/prompt_templates.h"
 #include "rr/rerank/internal/python_text.h"
 #include "rr/text/fix_text.h"
 
@@ -32,56 +31,6 @@ const ModeNames& names_of(PromptMode mode) {
   }
   RR_CHECK(false, "an unknown prompt mode");
   return kModes.front();
-}
-
-constexpr std::string_view kSystemMark = "--- system\n";
-constexpr std::string_view kUserMark = "--- user\n";
-
-// What stands between a mark and the next one or the end, without its last line end.
-std::string section(std::string_view text, std::string_view mark) {
-  const std::size_t begin = text.find(mark);
-  if (begin == text.npos) return "";
-  text.remove_prefix(begin + mark.size());
-  const std::size_t next = text.find("\n--- ");
-  if (next != text.npos) return std::string(text.substr(0, next));
-  RR_CHECK(text.ends_with('\n'), "a prompt template ends with a line end");
-  return std::string(text.substr(0, text.size() - 1));
-}
-
-struct Placeholder {
-  std::string_view name;  // "{num}"
-  std::string_view value;
-};
-
-// Replaces placeholders in one walk, so that nothing put in is searched again.
-std::string fill(std::string_view text, std::span<const Placeholder> placeholders) {
-  std::string result;
-  while (!text.empty()) {
-    const std::size_t brace = std::min(text.find('{'), text.size());
-    result += text.substr(0, brace);
-    text.remove_prefix(brace);
-    if (text.empty()) break;
-    std::size_t taken = 0;
-    for (const Placeholder& placeholder : placeholders) {
-      if (!text.starts_with(placeholder.name)) continue;
-      result += placeholder.value;
-      taken = placeholder.name.size();
-    }
-    if (taken == 0) {
-      result += '{';
-      taken = 1;
-    }
-    text.remove_prefix(taken);
-  }
-  return result;
-}
-
-std::string numbered(std::span<const std::string_view> passages) {
-  std::string text;
-  for (std::size_t i = 0; i < passages.size(); ++i) {
-    text += fmt::format("{}[{}] {}", i == 0 ? "" : "\n", i + 1, passages[i]);
-  }
-  return text;
 }
 
 std::string repaired(const TextRepair::TextFixer& fixer, std::string_view text) {
@@ -144,11 +93,9 @@ PassageCut cut_to_words(std::size_t num_words) {
   };
 }
 
-PromptBuilder::PromptBuilder(PromptOptions options) : options_(std::move(options)) {
-  const std::string_view text = internal::prompt_template_text(prompt_template_name(options_.mode));
-  system_ = section(text, kSystemMark);
-  user_ = section(text, kUserMark);
-}
+PromptBuilder::PromptBuilder(PromptOptions options)
+    : options_(std::move(options)),
+      template_(PromptTemplate::named(prompt_template_name(options_.mode))) {}
 
 std::string PromptBuilder::prepare_query(std::string_view query) const {
   return std::string(internal::strip(internal::brackets_to_parentheses(query)));
@@ -167,14 +114,12 @@ PassageText PromptBuilder::prepare_passage(const Passage& passage) const {
 Messages PromptBuilder::build(std::string_view query,
                               std::span<const std::string_view> passages) const {
   RR_CHECK(!passages.empty(), "a prompt needs a passage");
-  const std::string num = std::to_string(passages.size());
-  const std::string list = numbered(passages);
-  const std::array placeholders = {Placeholder{"{num}", num}, Placeholder{"{query}", query},
-                                   Placeholder{"{passages}", list}};
-  Messages messages;
-  if (!system_.empty()) messages.push_back({Role::kSystem, system_});
-  const std::string user = fill(user_, placeholders);
-  messages.push_back({Role::kUser, repaired(options_.repair.message, user)});
+  const std::array values = {Placeholder{"{query}", query}};
+  Messages messages = template_.fill(values, passages);
+  for (Message& message : messages) {
+    if (message.role == Role::kSystem) continue;  // the template's own words
+    message.content = repaired(options_.repair.message, message.content);
+  }
   return messages;
 }
 

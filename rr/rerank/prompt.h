@@ -11,6 +11,7 @@
 #include "rr/lm/message.h"
 #include "rr/lm/tokenizer.h"
 #include "rr/rerank/permutation.h"
+#include "rr/rerank/prompt_template.h"
 
 namespace rr {
 
@@ -87,8 +88,7 @@ class PromptBuilder {
 
  private:
   PromptOptions options_;
-  std::string system_;  // empty: no system turn
-  std::string user_;
+  PromptTemplate template_;
 };
 
 }  // namespace rr
