@@ -23,9 +23,12 @@ constexpr const char* kRerankFiles =
 
 TEST_F(Program, ExplainsItself) {
   for (const std::string command :
-       {"", "index", "search", "rerank", "show", "evaluate", "compare", "fuse", "convert",
-        "convert run", "convert corpus", "check-data", "fix-text", "model", "model pull",
-        "model info", "model tokenize", "model score", "model generate"}) {
+       {"",           "index",          "search",         "rerank",
+        "show",       "evaluate",       "compare",        "fuse",
+        "convert",    "convert run",    "convert corpus", "check-data",
+        "synthesize", "filter",         "decontaminate",  "split",
+        "export",     "fix-text",       "model",          "model pull",
+        "model info", "model tokenize", "model score",    "model generate"}) {
     const Outcome help = run(fmt::format("$R {} --help", command));
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("reasonrank")) << command;

@@ -26,6 +26,11 @@ void add_compare_command(CLI::App& app, int& exit_code);
 void add_fuse_command(CLI::App& app, int& exit_code);
 void add_convert_command(CLI::App& app, int& exit_code);
 void add_check_data_command(CLI::App& app, int& exit_code);
+void add_filter_command(CLI::App& app, int& exit_code);
+void add_decontaminate_command(CLI::App& app, int& exit_code);
+void add_split_command(CLI::App& app, int& exit_code);
+void add_export_command(CLI::App& app, int& exit_code);
+void add_synthesize_command(CLI::App& app, int& exit_code);
 void add_fix_text_command(CLI::App& app, int& exit_code);
 
 }  // namespace rr

@@ -25,6 +25,11 @@ int main(int argc, char** argv) {
   rr::add_fuse_command(app, exit_code);
   rr::add_convert_command(app, exit_code);
   rr::add_check_data_command(app, exit_code);
+  rr::add_synthesize_command(app, exit_code);
+  rr::add_filter_command(app, exit_code);
+  rr::add_decontaminate_command(app, exit_code);
+  rr::add_split_command(app, exit_code);
+  rr::add_export_command(app, exit_code);
   rr::add_model_command(app, exit_code);
   rr::add_fix_text_command(app, exit_code);
 

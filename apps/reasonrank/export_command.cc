@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/reasonrank/choice_option.h"
+#include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/training_prompts.h"
+#include "rr/base/atomic_file.h"
+#include "rr/rerank/training_data.h"
+#include "rr/synth/export.h"
+
+namespace rr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExamples =
+    R"(For LLaMA-Factory: reasonrank_sft.jsonl in OpenAI's form and the dataset_info.json that describes it;
+give the folder as dataset_dir and reasonrank_sft as dataset.
+For verl: train.json and val.json, one JSON object a line, with the fields of the published training set.
+Its versions of 2026 read them as they are; those that read Parquet only (0.4) need one line of Python
+first: docs/formats/exports.md.
+
+Examples:
+  reasonrank export data --for llama-factory -o llama-factory
+  reasonrank export data --for verl --model Qwen2.5-7B-Instruct -o verl)";
+
+constexpr const char* kSftName = "reasonrank_sft";
+
+enum class Trainer { kLlamaFactory, kVerl };
+
+struct ExportOptions {
+  std::string data;
+  Trainer trainer = Trainer::kLlamaFactory;
+  TrainingPromptOptions prompts;
+  std::string output;
+};
+
+Status make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return ok_status();
+  return Error{Errc::kRejected, "the folder cannot be made: " + error.message(), folder.string()};
+}
+
+Status export_llama_factory(const ExportOptions& options) {
+  RR_TRY(const std::vector<SftExample> examples,
+         read_sft_examples(fs::path(options.data) / "sft.jsonl"));
+  RR_TRY_STATUS(make_folder(options.output));
+  const std::string file_name = fmt::format("{}.jsonl", kSftName);
+  RR_TRY(AtomicFile rows, AtomicFile::create(fs::path(options.output) / file_name));
+  for (const SftExample& example : examples) {
+    RR_TRY_STATUS(rows.write(to_json_line(llama_factory_row(example)) + "\n"));
+  }
+  RR_TRY_STATUS(rows.commit());
+  RR_TRY_STATUS(write_file(fs::path(options.output) / "dataset_info.json",
+                           llama_factory_info(kSftName, file_name).dump(2) + "\n"));
+  fmt::print(stderr, "{} examples\n", examples.size());
+  return ok_status();
+}
+
+// Rows of one file of tasks; those without the teacher's order have no label and are left out.
+Status export_verl_rows(const fs::path& from, const fs::path& to, const std::string& split,
+                        const TrainingPrompts& prompts) {
+  RR_TRY(const std::vector<RankingTask> tasks, read_ranking_tasks(from));
+  RR_TRY(AtomicFile rows, AtomicFile::create(to));
+  std::size_t written = 0;
+  for (const RankingTask& task : tasks) {
+    if (task.final_list.empty()) continue;
+    const Json row = verl_row(task, prompts.of(task.domain), written++, split);
+    RR_TRY_STATUS(rows.write(to_json_line(row) + "\n"));
+  }
+  fmt::print(stderr, "{}: {} tasks", to.filename().string(), written);
+  if (written < tasks.size()) {
+    fmt::print(stderr, ", {} without the teacher's order left out", tasks.size() - written);
+  }
+  fmt::print(stderr, "\n");
+  return rows.commit();
+}
+
+Status export_verl(const ExportOptions& options) {
+  RR_TRY(const TrainingPrompts prompts, TrainingPrompts::load(options.prompts));
+  RR_TRY_STATUS(make_folder(options.output));
+  const fs::path data = options.data;
+  const fs::path output = options.output;
+  RR_TRY_STATUS(
+      export_verl_rows(data / "ranking_tasks.jsonl", output / "train.json", "train", prompts));
+  return export_verl_rows(data / "validation.jsonl", output / "val.json", "val", prompts);
+}
+
+}  // namespace
+
+void add_export_command(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("export", "Write training files for other trainers");
+  const auto options = std::make_shared<ExportOptions>();
+  command->add_option("data", options->data, "The folder that `split` wrote")
+      ->required()
+      ->type_name("FOLDER");
+  add_choice<Trainer>(*command, "--for", options->trainer,
+                      {{"llama-factory", Trainer::kLlamaFactory}, {"verl", Trainer::kVerl}},
+                      "The trainer")
+      ->required();
+  command->add_option("-o,--output", options->output, "Folder of the results")
+      ->required()
+      ->type_name("FOLDER");
+  add_training_prompt_options(*command, options->prompts);
+  command->footer(kExamples);
+  command->callback([options, &exit_code] {
+    const Status status =
+        options->trainer == Trainer::kVerl ? export_verl(*options) : export_llama_factory(*options);
+    exit_code = status.ok() ? kExitOk : report_failure(status.error());
+  });
+}
+
+}  // namespace rr
