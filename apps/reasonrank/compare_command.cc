@@ -4,14 +4,19 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/compare_page.h"
 #include "apps/reasonrank/evaluated_runs.h"
 #include "rr/base/json.h"
+#include "rr/base/wording.h"
 #include "rr/measures/compare.h"
+#include "rr/report/comparison_tables.h"
 #include "rr/report/table.h"
 
 namespace rr {
@@ -24,141 +29,104 @@ constexpr const char* kExamples =
     R"(Every run is compared with every other on the topics that all of them have; the first is the
 base. A letter after a mean says that the run is significantly better than the run of that letter.
 
+--html writes a page for people beside the table: charts of the means and of single topics, precision
+over recall, where relevant documents moved, and the topics most helped and most hurt under the first
+measure; with their text from --topics and --corpus, and tokens and seconds from --trace. It is one
+file and needs no network.
+
 Examples:
   reasonrank compare qrels.txt bm25.trec out.trec
   reasonrank compare qrels.txt bm25.trec a.trec b.trec -m nDCG@10,RR@10 --test randomisation
-  reasonrank compare qrels.txt bm25.trec a.trec --format markdown)";
+  reasonrank compare qrels.txt bm25.trec a.trec --format markdown
+  reasonrank compare qrels.txt bm25.trec a.trec b.trec --html report.html --topics queries.jsonl \
+    --corpus corpus.jsonl --trace b=a.jsonl --trace c=b.jsonl)";
 
 struct CompareCommandOptions {
   EvaluationInputs inputs;
   CompareOptions compare;
   std::string format = "table";
+  ComparePageOptions page;
 };
 
-struct NamedComparison {
-  std::vector<EvaluatedRun> runs;
-  Comparison comparison;
-};
-
-std::string letter_of(std::size_t run) { return std::string(1, static_cast<char>('a' + run)); }
-
-const char* name_of(TestKind test) {
-  if (test == TestKind::kPairedT) return "paired t-test";
-  return test == TestKind::kWilcoxon ? "Wilcoxon's signed-rank test"
-                                     : "Fisher's randomisation test";
-}
-
-const char* name_of(Correction correction) {
-  if (correction == Correction::kNone) return "no correction";
-  return correction == Correction::kHolm ? "Holm's correction" : "Bonferroni's correction";
-}
-
-Result<NamedComparison> compare_files(const CompareCommandOptions& options) {
-  NamedComparison named;
-  RR_TRY(named.runs, evaluate_runs(options.inputs));
+Result<ComparisonReport> compare_files(const CompareCommandOptions& options) {
+  ComparisonReport report;
+  report.qrels = options.inputs.qrels;
+  report.options = options.compare;
+  for (const Measure& measure : options.inputs.measures) {
+    report.measures.push_back(name_of(measure));
+  }
+  for (const std::string& path : options.inputs.runs) report.runs.push_back({path, {}, {}});
+  LookAtRun look;
+  if (!options.page.html.empty()) {
+    look = [&report, &options, next = std::size_t{0}](const Run& run, const Qrels& qrels) mutable {
+      const int relevant_from = options.inputs.measures.front().relevant_from;
+      report.runs[next++].details = details_of(run, qrels, relevant_from);
+    };
+  }
+  RR_TRY(const std::vector<EvaluatedRun> runs, evaluate_runs(options.inputs, look));
   std::vector<Evaluation> evaluations;
-  for (const EvaluatedRun& run : named.runs) evaluations.push_back(run.evaluation);
-  named.comparison = compare_runs(evaluations, options.inputs.measures.size(), options.compare);
-  if (named.comparison.num_topics == 0) {
+  for (const EvaluatedRun& run : runs) evaluations.push_back(run.evaluation);
+  report.comparison = compare_runs(evaluations, report.measures.size(), options.compare);
+  if (report.comparison.num_topics == 0) {
     return Error{
         Errc::kMalformed,
         "the runs have no topic of the qrels in common; do they belong to the same topics?",
         options.inputs.qrels};
   }
-  for (std::size_t i = 0; i < named.runs.size(); ++i) {
-    const std::size_t left_out = named.comparison.left_out[i];
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const std::size_t left_out = report.comparison.left_out[i];
     if (left_out == 0) continue;
-    fmt::print(stderr, "reasonrank: {}: {} left out, which another run lacks\n", named.runs[i].path,
+    fmt::print(stderr, "reasonrank: {}: {} left out, which another run lacks\n", runs[i].path,
                counted(left_out, "topic"));
   }
-  return named;
+  return report;
 }
 
-std::string format_interval(const Interval& interval, const char* number) {
-  return fmt::format("[{}, {}]", fmt::format(fmt::runtime(number), interval.low),
-                     fmt::format(fmt::runtime(number), interval.high));
+// `text` with `mark` before each of its lines.
+std::string commented(const std::string& text, const char* mark) {
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) result += mark + line + '\n';
+  return result;
 }
 
-std::string format_p(double p) { return p < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", p); }
-
-std::string letters_of(const std::vector<std::size_t>& runs) {
-  std::string letters;
-  for (const std::size_t run : runs) letters += letter_of(run);
-  return letters;
+std::string format_table(const Table& table, const std::string& title, const std::string& format) {
+  if (format == "markdown") return fmt::format("**{}**\n\n{}\n", title, as_markdown(table));
+  if (format == "latex") return fmt::format("% {}\n{}\n", title, as_latex(table));
+  return fmt::format("{}\n{}\n", title, as_text(table, isatty(STDOUT_FILENO) == 1));
 }
 
-// The pairs (0, 1), (0, 2), ... come first.
-void add_pair_with_base(const ComparedPair& pair, Row& row) {
-  row.emplace_back(fmt::format("{:+.4f}", pair.difference));
-  row.emplace_back(format_interval(pair.interval, "{:+.4f}"));
-  row.emplace_back(fmt::format("{}/{}/{}", pair.wins, pair.ties, pair.losses));
-  row.emplace_back(format_p(pair.adjusted_p));
-  row.emplace_back(fmt::format("{:.2f}", pair.effect_size));
-  row.emplace_back(pair.detectable ? fmt::format("{:.4f}", *pair.detectable) : "-");
-}
-
-Table table_of(const NamedComparison& named, const MeasureComparison& measure,
-               const CompareCommandOptions& options) {
-  const std::string percent = fmt::format("{:g}%", 100 * options.compare.confidence);
-  Table table;
-  table.text_columns = 2;
-  table.header = {"",      "run",          "mean",         "beats",  percent,     "vs a",
-                  percent, "win/tie/loss", "p (adjusted)", "effect", "detectable"};
-  std::vector<double> means;
-  for (std::size_t i = 0; i < named.runs.size(); ++i) {
-    const ComparedRun& run = measure.runs[i];
-    Row row = {letter_of(i), named.runs[i].path, fmt::format("{:.4f}", run.mean),
-               letters_of(run.beaten), format_interval(run.interval, "{:.4f}")};
-    if (i > 0) add_pair_with_base(measure.pairs[i - 1], row);
-    while (row.size() < table.header.size()) row.emplace_back("");
-    table.rows.push_back(std::move(row));
-    means.push_back(run.mean);
-  }
-  mark_best(table, 2, means);
-  return table;
-}
-
-// How the numbers were made: without it nobody can repeat them.
-std::string explain(const NamedComparison& named, const CompareCommandOptions& options) {
-  const CompareOptions& compare = options.compare;
-  const std::size_t num_pairs = named.runs.size() * (named.runs.size() - 1) / 2;
-  const bool is_corrected = compare.correction != Correction::kNone && num_pairs > 1;
-  std::string text = fmt::format(
-      "p: two-sided {}, {}, level {:g}; \"beats\" names the runs that "
-      "are significantly worse.\n",
-      name_of(compare.test),
-      num_pairs == 1 ? "one pair, so no correction"
-                     : fmt::format("{} over the {} pairs of each measure",
-                                   name_of(compare.correction), num_pairs),
-      compare.alpha);
-  if (compare.test == TestKind::kRandomisation) {
-    text += fmt::format(
-        "Sign patterns: all of them up to {} topics that differ, above {} sampled, seed {}.\n",
-        kExactRandomisation, compare.samples, compare.seed);
-  }
-  text += fmt::format(
-      "{:g}%: interval by bias-corrected and accelerated bootstrap over topics, {} resamples, seed "
-      "{}.\n",
-      100 * compare.confidence, compare.resamples, compare.seed);
-  text += fmt::format(
-      "effect: mean difference / its standard deviation. detectable: the smallest true difference "
-      "that a t-test at level {:g}{} finds on so many topics with probability {:g}.\n",
-      compare.alpha, is_corrected ? fmt::format("/{}", num_pairs) : "", compare.power);
-  return text;
-}
-
-std::string format_tables(const NamedComparison& named, const CompareCommandOptions& options) {
-  const bool is_markdown = options.format == "markdown";
+std::string format_tables(const ComparisonReport& report, const CompareCommandOptions& options) {
   std::string text;
-  for (std::size_t i = 0; i < options.inputs.measures.size(); ++i) {
-    const Table table = table_of(named, named.comparison.measures[i], options);
-    const std::string title = fmt::format("{}, {}", name_of(options.inputs.measures[i]),
-                                          counted(named.comparison.num_topics, "topic"));
-    text += is_markdown
-                ? fmt::format("**{}**\n\n{}\n", title, as_markdown(table))
-                : fmt::format("{}\n{}\n", title, as_text(table, isatty(STDOUT_FILENO) == 1));
+  for (std::size_t i = 0; i < report.measures.size(); ++i) {
+    const Table table =
+        comparison_table(options.inputs.runs, report.comparison.measures[i], report.options);
+    const std::string title =
+        fmt::format("{}, {}", report.measures[i], counted(report.comparison.num_topics, "topic"));
+    text += format_table(table, title, options.format);
   }
-  return text + explain(named, options);
+  const std::string explanation = explain_comparison(report.runs.size(), report.options);
+  return text + (options.format == "latex" ? commented(explanation, "% ") : explanation);
+}
+
+// A line for each pair under each measure; numbers as they read back the same.
+std::string format_tsv(const ComparisonReport& report) {
+  std::string text =
+      "measure\tbase\trun\tbase_mean\trun_mean\tdifference\tlow\thigh\twins\tties\tlosses\t"
+      "statistic\tp\tadjusted_p\teffect_size\tdetectable\n";
+  for (std::size_t m = 0; m < report.measures.size(); ++m) {
+    const MeasureComparison& measure = report.comparison.measures[m];
+    for (const ComparedPair& pair : measure.pairs) {
+      text +=
+          fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                      report.measures[m], report.runs[pair.base].name, report.runs[pair.other].name,
+                      measure.runs[pair.base].mean, measure.runs[pair.other].mean, pair.difference,
+                      pair.interval.low, pair.interval.high, pair.wins, pair.ties, pair.losses,
+                      pair.test.statistic, pair.test.p_value, pair.adjusted_p, pair.effect_size,
+                      pair.detectable ? fmt::format("{}", *pair.detectable) : "");
+    }
+  }
+  return text;
 }
 
 // JSON has no infinity: an effect without spread becomes null.
@@ -166,9 +134,9 @@ Json number_or_null(double number) { return std::isfinite(number) ? Json(number)
 
 Json interval_as_json(const Interval& interval) { return {interval.low, interval.high}; }
 
-Json pair_as_json(const ComparedPair& pair, const NamedComparison& named) {
-  return {{"base", named.runs[pair.base].path},
-          {"run", named.runs[pair.other].path},
+Json pair_as_json(const ComparedPair& pair, const ComparisonReport& report) {
+  return {{"base", report.runs[pair.base].name},
+          {"run", report.runs[pair.other].name},
           {"difference", pair.difference},
           {"interval", interval_as_json(pair.interval)},
           {"wins", pair.wins},
@@ -181,33 +149,31 @@ Json pair_as_json(const ComparedPair& pair, const NamedComparison& named) {
           {"detectable", pair.detectable ? Json(*pair.detectable) : Json(nullptr)}};
 }
 
-Json measure_as_json(std::size_t index, const NamedComparison& named,
-                     const CompareCommandOptions& options) {
-  const MeasureComparison& measure = named.comparison.measures[index];
+Json measure_as_json(std::size_t index, const ComparisonReport& report) {
+  const MeasureComparison& measure = report.comparison.measures[index];
   Json runs = Json::array();
-  for (std::size_t i = 0; i < named.runs.size(); ++i) {
+  for (std::size_t i = 0; i < report.runs.size(); ++i) {
     Json beats = Json::array();
-    for (const std::size_t run : measure.runs[i].beaten) beats.push_back(named.runs[run].path);
-    runs.push_back({{"run", named.runs[i].path},
+    for (const std::size_t run : measure.runs[i].beaten) beats.push_back(report.runs[run].name);
+    runs.push_back({{"run", report.runs[i].name},
                     {"mean", measure.runs[i].mean},
                     {"interval", interval_as_json(measure.runs[i].interval)},
                     {"beats", std::move(beats)}});
   }
   Json pairs = Json::array();
-  for (const ComparedPair& pair : measure.pairs) pairs.push_back(pair_as_json(pair, named));
-  return {{"measure", name_of(options.inputs.measures[index])},
-          {"runs", std::move(runs)},
-          {"pairs", std::move(pairs)}};
+  for (const ComparedPair& pair : measure.pairs) pairs.push_back(pair_as_json(pair, report));
+  return {
+      {"measure", report.measures[index]}, {"runs", std::move(runs)}, {"pairs", std::move(pairs)}};
 }
 
-std::string format_json(const NamedComparison& named, const CompareCommandOptions& options) {
+std::string format_json(const ComparisonReport& report) {
   Json measures = Json::array();
-  for (std::size_t i = 0; i < options.inputs.measures.size(); ++i) {
-    measures.push_back(measure_as_json(i, named, options));
+  for (std::size_t i = 0; i < report.measures.size(); ++i) {
+    measures.push_back(measure_as_json(i, report));
   }
-  const CompareOptions& compare = options.compare;
-  return to_json_line({{"qrels", options.inputs.qrels},
-                       {"topics", named.comparison.num_topics},
+  const CompareOptions& compare = report.options;
+  return to_json_line({{"qrels", report.qrels},
+                       {"topics", report.comparison.num_topics},
                        {"test", name_of(compare.test)},
                        {"correction", name_of(compare.correction)},
                        {"alpha", compare.alpha},
@@ -219,10 +185,38 @@ std::string format_json(const NamedComparison& named, const CompareCommandOption
          "\n";
 }
 
+std::string format_comparison(const ComparisonReport& report,
+                              const CompareCommandOptions& options) {
+  if (options.format == "json") return format_json(report);
+  return options.format == "tsv" ? format_tsv(report) : format_tables(report, options);
+}
+
 Status compare(const CompareCommandOptions& options) {
-  RR_TRY(const NamedComparison named, compare_files(options));
-  return write_to_stdout(options.format == "json" ? format_json(named, options)
-                                                  : format_tables(named, options));
+  RR_TRY(ComparisonReport report, compare_files(options));
+  const std::string text = format_comparison(report, options);
+  if (!options.page.html.empty()) {
+    RR_TRY_STATUS(write_comparison_page(std::move(report), options.page));
+  }
+  return write_to_stdout(text);
+}
+
+void add_page_options(CLI::App& command, ComparePageOptions& options) {
+  CLI::Option* html = command.add_option("--html", options.html, "Write a page for people, too")
+                          ->type_name("FILE")
+                          ->check([](const std::string& path) {
+                            return path == "-" ? "the page needs a file" : "";
+                          });
+  command.add_option("--topics", options.topics, "Text of the topics on the page")
+      ->type_name("FILE")
+      ->needs(html);
+  command.add_option("--corpus", options.corpus, "Text of the passages on the page")
+      ->type_name("FILE")
+      ->needs(html);
+  command
+      .add_option("--trace", options.traces,
+                  "What a run cost, from its trace; RUN is its path or its letter")
+      ->type_name("RUN=FILE")
+      ->needs(html);
 }
 
 void add_statistics_options(CLI::App& command, CompareOptions& options) {
@@ -260,10 +254,13 @@ void add_options(CLI::App& command, CompareCommandOptions& options) {
       ->type_name("BASE RUN...");
   add_evaluation_options(command, options.inputs, kDefaultMeasures);
   add_statistics_options(command, options.compare);
-  command.add_option("--format", options.format, "table, json (all pairs) or markdown")
-      ->check(CLI::IsMember({"table", "json", "markdown"}))
+  command
+      .add_option("--format", options.format,
+                  "table, markdown, latex, tsv or json (the last two: all pairs)")
+      ->check(CLI::IsMember({"table", "tsv", "json", "markdown", "latex"}))
       ->type_name("FORMAT")
       ->capture_default_str();
+  add_page_options(command, options.page);
 }
 
 }  // namespace
@@ -274,6 +271,8 @@ void add_compare_command(CLI::App& app, int& exit_code) {
   add_options(*command, *options);
   command->footer(kExamples);
   command->callback([options, &exit_code] {
+    const auto traces = parse_traces(options->page.traces, options->inputs.runs);
+    if (!traces.ok()) throw CLI::ValidationError("--trace", traces.error().message);
     const Status status = compare(*options);
     exit_code = status.ok() ? kExitOk : report_failure(status.error());
   });

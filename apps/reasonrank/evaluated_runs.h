@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -88,8 +89,12 @@ inline Status check_grades(const Qrels& qrels, const EvaluationInputs& inputs) {
   return ok_status();
 }
 
+// Whoever wants more of a run than its measures sees it while it is in memory.
+using LookAtRun = std::function<void(const Run& run, const Qrels& qrels)>;
+
 // Each run in turn, so that only two are in memory: RBO compares with the first.
-inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& inputs) {
+inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& inputs,
+                                                       const LookAtRun& look = {}) {
   RR_TRY(const Qrels qrels, read_qrels(inputs.qrels));
   RR_TRY_STATUS(check_grades(qrels, inputs));
   RR_TRY(const Run first, read_reported_run(inputs.runs.front(), inputs));
@@ -110,6 +115,7 @@ inline Result<std::vector<EvaluatedRun>> evaluate_runs(const EvaluationInputs& i
                    path};
     }
     report_topics(evaluated.back(), inputs);
+    if (look) look(run, qrels);
   }
   return evaluated;
 }

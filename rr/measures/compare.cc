@@ -33,6 +33,7 @@ Values common_values(std::span<const Evaluation> evaluations, std::size_t num_me
     for (const TopicValues& topic : evaluations[run].topics) {
       if (runs_of_topic.at(topic.qid) < evaluations.size()) continue;
       ++common;
+      if (run == 0) comparison.qids.push_back(topic.qid);
       for (std::size_t m = 0; m < num_measures; ++m) values[m][run].push_back(topic.values[m]);
     }
     comparison.num_topics = common;
@@ -104,7 +105,7 @@ MeasureComparison compare_measure(const std::vector<std::vector<double>>& values
                                   const CompareOptions& options) {
   MeasureComparison comparison;
   for (const std::vector<double>& of_run : values) {
-    comparison.runs.push_back({mean_of(of_run), interval_of(of_run, options), {}});
+    comparison.runs.push_back({mean_of(of_run), interval_of(of_run, options), {}, of_run});
   }
   const std::size_t num_pairs = values.size() * (values.size() - 1) / 2;
   const bool is_corrected = options.correction != Correction::kNone && num_pairs > 0;

@@ -31,6 +31,7 @@ struct ComparedRun {
   double mean = 0;
   Interval interval;                // of the mean
   std::vector<std::size_t> beaten;  // runs whose mean is significantly lower, ascending
+  std::vector<double> values;       // of each topic, as in Comparison::qids
 };
 
 // Two runs under one measure: `other` against `base`, by index; base < other.
@@ -57,6 +58,7 @@ struct MeasureComparison {
 
 struct Comparison {
   std::size_t num_topics = 0;               // those that every run has
+  std::vector<Qid> qids;                    // of these topics, ascending
   std::vector<std::size_t> left_out;        // for each run its topics that some other lacks
   std::vector<MeasureComparison> measures;  // as in the evaluations
 };

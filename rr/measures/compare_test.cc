@@ -46,6 +46,9 @@ TEST(CompareRuns, LeavesOutTopicsThatARunLacks) {
   EXPECT_EQ(comparison.num_topics, 2u);
   EXPECT_EQ(comparison.left_out, (std::vector<std::size_t>{0, 1}));
   EXPECT_NEAR(comparison.measures[0].runs[1].mean, 0.55, 1e-12);
+  EXPECT_EQ(comparison.qids, (std::vector<Qid>{Qid("001"), Qid("002")}));
+  EXPECT_EQ(comparison.measures[0].runs[0].values, (std::vector<double>{0.3, 0.1}));
+  EXPECT_EQ(comparison.measures[0].runs[1].values, (std::vector<double>{0.2, 0.9}));
 }
 
 TEST(CompareRuns, UsesTheTestThatIsAskedFor) {

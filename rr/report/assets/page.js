@@ -68,7 +68,7 @@
       return {
         data: points(series), borderColor: seriesColour(i), backgroundColor: seriesColour(i), borderWidth: 2,
         borderDash: kDashes[Math.floor(i / 2) % kDashes.length], pointStyle: kMarks[i % kMarks.length],
-        pointRadius: many ? 0 : 3.5, pointHitRadius: 8, pointHoverRadius: 5, spanGaps: false,
+        clip: many ? undefined : false, pointRadius: many ? 0 : 3.5, pointHitRadius: 8, pointHoverRadius: 5, spanGaps: false,
       };
     },
     bars: (series, i, spec) => ({
@@ -79,7 +79,7 @@
     }),
     scatter: (series, i) => ({
       data: points(series), borderColor: seriesColour(i), backgroundColor: faded(seriesColour(i), .45),
-      pointStyle: kMarks[i % kMarks.length], pointRadius: series.x.length > 400 ? 3 : 5, pointHitRadius: 6, borderWidth: 1.2,
+      clip: false, pointStyle: kMarks[i % kMarks.length], pointRadius: series.x.length > 400 ? 3 : 5, pointHitRadius: 6, borderWidth: 1.2,
     }),
   };
 
@@ -112,6 +112,11 @@
   function configOf(spec) {
     const isBars = spec.kind === "bars";
     const x = scaleOf(spec.x, isBars), y = scaleOf(spec.y, false);
+    const ends = spec.series.flatMap((series) => series.low ? [...series.low, ...series.high] : []).filter((n) => n !== null);
+    if (ends.length) {
+      y.suggestedMin = Math.min(...ends);
+      y.suggestedMax = Math.max(...ends);
+    }
     return {
       type: { lines: "line", bars: "bar", scatter: "scatter" }[spec.kind],
       data: {
@@ -209,12 +214,16 @@
   figures.forEach((_, figure) => observer.observe(figure));
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let unfolded = [];
   addEventListener("beforeprint", () => {
     document.documentElement.classList.add("on-paper");
+    unfolded = [...document.querySelectorAll("details.group:not([open])")];
+    unfolded.forEach((group) => { group.open = true; });
     figures.forEach((drawn) => drawn.draw());
   });
   addEventListener("afterprint", () => {
     document.documentElement.classList.remove("on-paper");
+    unfolded.forEach((group) => { group.open = false; });
     redraw();
   });
 })();

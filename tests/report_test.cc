@@ -1,0 +1,78 @@
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "rr/base/file.h"
+#include "rr/base/json.h"
+#include "tests/program.h"
+
+// Pages as a user makes them.
+
+namespace rr {
+namespace {
+
+class Reporting : public Program {};
+
+TEST_F(Reporting, ComparesInAPageThatShowsWhatTheTableSays) {
+  const std::string tiny = std::string(RR_SOURCE_DIR) + "/data/tiny/";
+  // The run backwards: topics lose, and some gain.
+  ASSERT_EQ(run(fmt::format("sed 's/^\\([^ ]* [^ ]* [^ ]* [^ ]* \\)/\\1-/' {}bm25.trec > back.trec",
+                            tiny))
+                .exit_code,
+            0);
+  const std::string compare = fmt::format(
+      "$R compare {0}qrels.trec {0}bm25.trec back.trec -m nDCG@10,RR --topics {0}queries.jsonl "
+      "--corpus {0}corpus.jsonl ",
+      tiny);
+  const Outcome outcome = run(compare + "--html page.html --format json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string html = read_file(directory_ / "page.html").value();
+  const Json json = parse_json(outcome.out, "stdout").value();
+  for (const Json& measure : json["measures"]) {
+    for (const Json& of_run : measure["runs"]) {
+      const double mean = of_run["mean"].get<double>();
+      EXPECT_THAT(html, HasSubstr(fmt::format("{:.4f}", mean)));
+      EXPECT_THAT(html, HasSubstr(fmt::format("<td>{:.6g}</td>", mean)));
+    }
+    const Json& pair = measure["pairs"][0];
+    EXPECT_THAT(html, HasSubstr(fmt::format("<td>{}/{}/{}</td>", pair["wins"].dump(),
+                                            pair["ties"].dump(), pair["losses"].dump())));
+  }
+  EXPECT_THAT(html, HasSubstr("Topics most hurt"));
+  ASSERT_EQ(run(compare + "--html again.html").exit_code, 0);
+  EXPECT_EQ(read_file(directory_ / "again.html").value(), html);
+}
+
+TEST_F(Reporting, ThePageTakesNoMarkupFromItsInputs) {
+  write("qrels.txt", "q1 0 <img/src=x> 1\n");
+  write("a.trec", "q1 Q0 b 1 2.0 a\nq1 Q0 <img/src=x> 2 1.0 a\n");
+  write("b.trec", "q1 Q0 <img/src=x> 1 2.0 b\nq1 Q0 b 2 1.0 b\n");
+  write("topics.jsonl", R"({"_id": "q1", "text": "</script><script>alert(1)</script>"})"
+                        "\n");
+  const Outcome outcome =
+      run("$R compare qrels.txt a.trec b.trec --topics topics.jsonl --html page.html");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string html = read_file(directory_ / "page.html").value();
+  EXPECT_THAT(html, HasSubstr("&lt;img/src=x&gt;"));
+  EXPECT_THAT(html, HasSubstr("&lt;script&gt;alert(1)"));
+  EXPECT_THAT(html, Not(HasSubstr("<img")));
+  EXPECT_THAT(html, Not(HasSubstr("<script>alert")));
+}
+
+TEST_F(Reporting, SaysWhatIsWrongWithAPagesInputs) {
+  write("b.trec", "q1 Q0 b 1 2.0 b\nq1 Q0 a 2 1.0 b\n");
+  const std::string compare = "$R compare qrels.txt run.trec b.trec ";
+  expect_refused(compare + "--html none/page.html", {"none/page.html"});
+  expect_refused(compare + "--topics topics.jsonl", {"--html"}, 2);
+  expect_refused(compare + "--html p.html --trace c=t.jsonl", {"a to b", "c=t.jsonl"}, 2);
+  expect_refused(compare + "--html p.html --trace b=x --trace b.trec=y", {"two traces", "b"}, 2);
+  expect_refused(compare + "--html p.html --trace b=none.jsonl", {"none.jsonl"});
+  write("others.jsonl", "{\"_id\": \"q9\", \"text\": \"why?\"}\n");
+  expect_refused(compare + "--html p.html --topics others.jsonl",
+                 {"others.jsonl", "none of the 1"});
+  EXPECT_FALSE(fs::exists(directory_ / "p.html"));
+}
+
+}  // namespace
+}  // namespace rr
