@@ -24,39 +24,109 @@ constexpr std::initializer_list<const char*> kKnownFields = {
     "_id",      "id",   "docid",   "doc_id",  "text", "segment",
     "contents", "body", "passage", "content", "title"};
 
-bool is_corpus_file(const fs::path& path) {
-  const std::string name = path.filename().string();
-  for (const char* ending : {".jsonl", ".jsonl.gz", ".tsv", ".tsv.gz"}) {
-    if (name.ends_with(ending)) return true;
-  }
-  return false;
+bool has_passage_lines(const fs::path& path) {
+  std::string name = path.filename().string();
+  if (name.ends_with(".gz")) name.resize(name.size() - 3);
+  return name.ends_with(".jsonl") || name.ends_with(".json") || name.ends_with(".tsv");
 }
 
-Result<std::vector<fs::path>> corpus_files(const fs::path& path) {
-  const fs::path file = file_in_folder(path, {"corpus.jsonl"});
-  std::error_code error;
-  if (file == "-" || !fs::is_directory(file, error)) return std::vector<fs::path>{file};
+// All regular files below the folder in the order of their names, without the hidden ones.
+Result<std::vector<fs::path>> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (fs::directory_iterator entry(file, error), end; !error && entry != end;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (is_corpus_file(entry->path())) files.push_back(entry->path());
+    if (entry->path().filename().string().starts_with('.')) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file(error)) {
+      files.push_back(entry->path());
+    }
   }
-  if (error) return Error{Errc::kRejected, "cannot be read: " + error.message(), file.string()};
-  if (files.empty()) {
-    return Error{Errc::kNotFound, "expected corpus.jsonl or other .jsonl or .tsv files, found none",
-                 file.string()};
-  }
+  if (error) return Error{Errc::kRejected, "cannot be read: " + error.message(), folder.string()};
   std::sort(files.begin(), files.end());
   return files;
+}
+
+// Takes a Markdown heading off the text's front.
+std::string take_heading(std::string& text) {
+  if (!text.starts_with("# ")) return "";
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  std::string heading(trim(std::string_view(text).substr(2, end - 2)));
+  text.erase(0, std::min(end + 1, text.size()));
+  return heading;
 }
 
 }  // namespace
 
 Result<CorpusReader> CorpusReader::open(const fs::path& path) {
   CorpusReader corpus;
-  RR_TRY(corpus.files_, corpus_files(path));
+  const fs::path file = file_in_folder(path, {"corpus.jsonl"});
+  std::error_code ignored;
+  if (file == "-" || !fs::is_directory(file, ignored)) {
+    corpus.files_ = {file};
+  } else {
+    RR_TRY_STATUS(corpus.find_files(file));
+  }
+  if (corpus.is_text_) return corpus;
   RR_TRY(corpus.reader_, LineReader::open(corpus.files_[corpus.next_file_++]));
   return corpus;
+}
+
+Status CorpusReader::find_files(const fs::path& folder) {
+  folder_ = folder;
+  RR_TRY(files_, files_below(folder));
+  if (files_.empty()) {
+    return Error{Errc::kNotFound,
+                 "expected corpus.jsonl, other .jsonl or .tsv files or text files, "
+                 "found none",
+                 folder.string()};
+  }
+  is_text_ = std::none_of(files_.begin(), files_.end(), has_passage_lines);
+  if (is_text_) return ok_status();
+  const auto others = std::stable_partition(files_.begin(), files_.end(), has_passage_lines);
+  for (auto other = others; other != files_.end(); ++other) {
+    left_out_.push_back(other->lexically_relative(folder).string());
+  }
+  files_.erase(others, files_.end());
+  return ok_status();
+}
+
+std::string CorpusReader::where() const {
+  if (!is_text_) return reader_->where();
+  return (next_file_ == 0 ? folder_ : files_[next_file_ - 1]).string();
+}
+
+// The next file without a zero byte.
+Result<bool> CorpusReader::next_text_file(Passage& passage) {
+  while (next_file_ < files_.size()) {
+    const fs::path& file = files_[next_file_++];
+    std::error_code error;
+    if (fs::file_size(file, error) > LineReader::kMaxLineBytes && !error) {
+      return Error{Errc::kRejected,
+                   fmt::format("expected text files of up to {} bytes, found {}; divide it",
+                               LineReader::kMaxLineBytes, fs::file_size(file, error)),
+                   file.string()};
+    }
+    RR_TRY(const std::string bytes, read_file(file));
+    std::string name = file.lexically_relative(folder_).string();
+    if (bytes.find('\0') != std::string::npos) {
+      left_out_.push_back(std::move(name));
+      continue;
+    }
+    if (!is_valid_utf8(name)) {
+      return Error{Errc::kMalformed, "expected a file name in UTF-8, which is the docid; rename it",
+                   file.string()};
+    }
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    const bool is_marked = bytes.starts_with(kByteOrderMark);
+    RepairedUtf8 text =
+        repair_utf8(std::string_view(bytes).substr(is_marked ? kByteOrderMark.size() : 0));
+    repaired_utf8_ += text.replaced;
+    std::string title = take_heading(text.text);
+    passage = {Docid(std::move(name)), std::move(title), std::move(text.text)};
+    return true;
+  }
+  return false;
 }
 
 // The next line that is not empty, of this file or the files after it, into line_.
@@ -92,6 +162,7 @@ Result<Passage> CorpusReader::parse_line() {
 }
 
 Result<bool> CorpusReader::next(Passage& passage) {
+  if (is_text_) return next_text_file(passage);
   RR_TRY(const bool more, next_line());
   if (!more) return false;
   if (!layout_is_known_) {

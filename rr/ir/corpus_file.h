@@ -24,8 +24,13 @@ namespace rr {
 //   TSV    "docid<tab>text" a line; the text is everything after the first tab.
 //
 // Empty lines are left out. An id that is not UTF-8 is refused; in text it is repaired and counted.
-// A folder stands for its corpus.jsonl (a BEIR collection), else for all its .jsonl and .tsv files
-// by name, plain or with ".gz" (a Pyserini collection).
+//
+// A folder stands for its corpus.jsonl (a BEIR collection), else for all .jsonl, .json and .tsv
+// files in it and its subfolders by name, plain or with ".gz" (a Pyserini collection), else for its
+// text files: each other file is a passage, the docid its path in the folder ("notes/a.txt"). A
+// first line "# Heading" is its title and no part of the text; other text files have none. A file
+// with a zero byte is not text. What of a folder is neither is told by left_out(); names that begin
+// with a dot are not looked at.
 class CorpusReader {
  public:
   static Result<CorpusReader> open(const std::filesystem::path& path);
@@ -34,7 +39,8 @@ class CorpusReader {
   Result<bool> next(Passage& passage);
 
   // "corpus.jsonl:17", the line that next() gave last.
-  std::string where() const { return reader_->where(); }
+  // The file's name where that is a passage.
+  std::string where() const;
 
   // Ill-formed UTF-8 sequences of text so far, each now one U+FFFD.
   std::size_t repaired_utf8() const { return repaired_utf8_; }
@@ -42,12 +48,20 @@ class CorpusReader {
   // Fields of JSONL records so far that are neither docid, text nor title.
   std::size_t unread_fields() const { return unread_fields_; }
 
+  // Files of a folder, by their paths in it, that gave no passages so far.
+  const std::vector<std::string>& left_out() const { return left_out_; }
+
  private:
   CorpusReader() = default;
+  Status find_files(const std::filesystem::path& folder);
   Result<bool> next_line();
+  Result<bool> next_text_file(Passage& passage);
   Result<Passage> parse_line();
 
+  std::filesystem::path folder_;  // of the files, where there is one
   std::vector<std::filesystem::path> files_;
+  std::vector<std::string> left_out_;
+  bool is_text_ = false;  // each file is a passage
   std::size_t next_file_ = 0;
   std::optional<LineReader> reader_;
   bool is_jsonl_ = false;

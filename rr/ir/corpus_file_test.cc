@@ -69,9 +69,35 @@ TEST(CorpusReader, AFolderStandsForItsCorpusOrAllItsFiles) {
   EXPECT_EQ(contents_at(file.folder()), "d1||a;d2||b;");
   ASSERT_TRUE(write_file(file.folder() / "corpus.jsonl", R"({"_id": "d3", "text": "c"})").ok());
   EXPECT_EQ(contents_at(file.folder()), "d3||c;");
+  const TestFile hidden("", ".hidden");
+  EXPECT_THAT(contents_at(hidden.folder()), HasSubstr("expected corpus.jsonl, other"));
+}
 
-  const TestFile empty("", "notes.txt");
-  EXPECT_THAT(contents_at(empty.folder()), HasSubstr("expected corpus.jsonl or other"));
+TEST(CorpusReader, AFolderOfShardsIsReadThroughItsSubfoldersAndTellsWhatItLeavesOut) {
+  const TestFile file("{\"id\": \"d1\", \"contents\": \"a\"}\n", "one/docs00.json");
+  std::filesystem::create_directories(file.folder() / "two");
+  ASSERT_TRUE(
+      write_file(file.folder() / "two/docs01.jsonl", "{\"id\": \"d2\", \"contents\": \"b\"}\n")
+          .ok());
+  ASSERT_TRUE(write_file(file.folder() / "README.txt", "how it was made").ok());
+  EXPECT_EQ(contents_at(file.folder()), "d1||a;d2||b;");
+  EXPECT_EQ(CorpusReader::open(file.folder())->left_out(), std::vector<std::string>{"README.txt"});
+}
+
+TEST(CorpusReader, AFolderOfTextFilesIsAPassageAFile) {
+  const TestFile file("\xEF\xBB\xBF# The sky \r\nIs blue.\nOn Earth.\n", "b/sky.md");
+  ASSERT_TRUE(write_file(file.folder() / "a z.txt", "no # title\nhere\xFF").ok());
+  ASSERT_TRUE(write_file(file.folder() / "c.txt", "").ok());
+  ASSERT_TRUE(write_file(file.folder() / "d.png", std::string_view("\x89PNG\0\r\n", 7)).ok());
+  ASSERT_TRUE(write_file(file.folder() / ".e.swp", "hidden").ok());
+  EXPECT_EQ(
+      contents_at(file.folder()),
+      "a z.txt||no # title\nhere\xEF\xBF\xBD;b/sky.md|The sky|Is blue.\nOn Earth.\n;c.txt||;");
+  auto corpus = CorpusReader::open(file.folder());
+  for (Passage passage; corpus->next(passage).value();) {
+  }
+  EXPECT_EQ(corpus->left_out(), std::vector<std::string>{"d.png"});
+  EXPECT_EQ(corpus->repaired_utf8(), 1u);
 }
 
 TEST(LoadPassages, KeepsTheWantedOnes) {
