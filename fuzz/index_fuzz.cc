@@ -25,8 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 using namespace rr::internal;
 
-constexpr std::array<const char*, 5> kFiles = {kTermsFile, kPostingsFile, kDocumentsFile,
-                                               kTextsFile, kFramesFile};
+constexpr std::array<const char*, 10> kFiles = {
+    "segment.0/terms.bin",    "segment.0/postings.bin",  "segment.0/documents.bin",
+    "segment.0/texts.bin",    "segment.0/frames.bin",    "segment.1/terms.bin",
+    "segment.1/postings.bin", "segment.1/documents.bin", "segment.1/texts.bin",
+    "segment.1/frames.bin"};
 
 void write(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary)
@@ -38,21 +41,27 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-// 300 documents: "common" is in all of them, in three blocks; the other terms have short lists.
+// Two segments of 300 documents: "common" is in all of them, in three blocks each; the other terms
+// have short lists.
 struct SoundIndex {
   SoundIndex() {
     const fs::path base =
         fs::temp_directory_path() / ("rr-index-fuzz-" + std::to_string(::getpid()));
     fs::create_directories(base);
-    std::string corpus;
-    for (int i = 0; i < 300; ++i) {
-      corpus += std::to_string(i) + "\tcommon rare" + std::to_string(i % 40);
-      corpus += " common words\n";
-    }
-    write(base / "corpus.tsv", corpus);
     folder = base / "idx";
+    write(base / "corpus.tsv", corpus(0));
     RR_CHECK(rr::build_index(base / "corpus.tsv", folder, {}).ok(), "a sound corpus is indexed");
+    write(base / "corpus.tsv", corpus(300));
+    RR_CHECK(rr::add_to_index(base / "corpus.tsv", folder, {}).ok(), "a sound corpus is added");
     for (std::size_t i = 0; i < kFiles.size(); ++i) contents[i] = read(folder / kFiles[i]);
+  }
+
+  static std::string corpus(int first) {
+    std::string lines;
+    for (int i = first; i < first + 300; ++i) {
+      lines += std::to_string(i) + "\tcommon rare" + std::to_string(i % 40) + " common words\n";
+    }
+    return lines;
   }
 
   fs::path folder;
@@ -63,7 +72,9 @@ void use(const IndexFiles& files) {
   const std::vector<float> norms(256, 0.5F);
   QueryModel model;
   for (const char* term : {"common", "rare3", "rare17", "word"}) {
-    if (const auto found = files.find_term(term)) model.terms.push_back({*found, 1, 1});
+    QueryTerm found{{}, 1, 1};
+    for (const Segment& segment : files.segments()) found.places.push_back(segment.find_term(term));
+    model.terms.push_back(std::move(found));
   }
   for (const rr::SearchMethod method : {rr::SearchMethod::kPruned, rr::SearchMethod::kExhaustive}) {
     static_cast<void>(retrieve(files, model, norms, 10, method));

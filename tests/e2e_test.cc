@@ -232,6 +232,35 @@ TEST_F(WithModel, GoesOnAfterAKill) {
             read_file(directory_ / "whole.trec").value());
 }
 
+TEST_F(Program, WantsAnIndexOrFilesNotBoth) {
+  expect_refused("$R rerank --index idx -o out.trec", {"--index needs a query"}, 2);
+  expect_refused("$R rerank --index idx -q sky passages.txt -o out.trec", {"no passages"}, 2);
+  expect_refused(std::string(kRerankFiles) + "-k 10", {"-k needs --index"}, 2);
+  expect_refused("$R rerank --index idx -q sky -o out.trec", {"idx", "`reasonrank index`"});
+  ASSERT_EQ(run("$R index corpus.jsonl -o idx").exit_code, 0);
+  expect_refused("$R rerank --index idx -q 'the of and' -o out.trec",
+                 {"idx", "nothing found", "only stop words"});
+}
+
+TEST_F(WithModel, SearchesAndReranksAsWithARunOfTheSameSearch) {
+  ASSERT_EQ(run("$R index corpus.jsonl -o idx").exit_code, 0);
+  write("topics.jsonl",
+        "{\"_id\": \"q1\", \"text\": \"why does the sky scatter light and is green\"}\n"
+        "{\"_id\": \"q2\", \"text\": \"to be or not to be\"}\n");
+  ASSERT_EQ(run("$R search idx --topics topics.jsonl -o run.trec").exit_code, 0);
+  ASSERT_EQ(run(std::string(kRerankFiles) + "--max-thinking 4").exit_code, 0);
+  const std::string by_run = read_file(directory_ / "out.trec").value();
+  const std::string by_index_command =
+      "$R rerank --index idx --topics topics.jsonl --max-thinking 4 -o o2.trec --trace o2.jsonl";
+  const Outcome by_index = run(by_index_command);
+  ASSERT_EQ(by_index.exit_code, 0) << by_index.err;
+  EXPECT_THAT(by_index.err, HasSubstr("topic q2: nothing found: the query has only stop words"));
+  EXPECT_EQ(read_file(directory_ / "o2.trec").value(), by_run);
+  ASSERT_EQ(
+      run("$R rerank --replay o2.jsonl --index idx --topics topics.jsonl -o o3.trec").exit_code, 0);
+  EXPECT_EQ(read_file(directory_ / "o3.trec").value(), by_run);
+}
+
 TEST_F(WithModel, ToolsSpeakJsonLines) {
   write("in.jsonl", "{\"text\": \"The sky is blue.\"}\n{\"text\": \"Grass\"}\n");
   const Outcome tokens = run("$R model tokenize in.jsonl");

@@ -341,6 +341,10 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
   }
   RR_TRY(settings["model_stamp"], stamp(source));
   settings["inputs"] = inputs.sha256;
+  if (!inputs.first_stage.empty()) {
+    settings["first_stage"] = inputs.first_stage;
+    settings["index"] = inputs.index_identity;
+  }
   if (options.trace_prompts) settings["trace_prompts"] = true;
   return settings;
 }

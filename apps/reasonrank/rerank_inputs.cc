@@ -3,11 +3,14 @@
 #include <fmt/core.h>
 
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "rr/base/file.h"
+#include "rr/base/machine.h"
 #include "rr/base/sha256.h"
 #include "rr/base/utf8.h"
+#include "rr/bm25/searcher.h"
 #include "rr/ir/corpus_file.h"
 #include "rr/ir/join.h"
 #include "rr/ir/own_documents.h"
@@ -67,6 +70,42 @@ Status read_joined(const RerankCommandOptions& options, RerankInputs& inputs) {
   return ok_status();
 }
 
+// The query, or the topics of the file, and what of them had to be repaired.
+Result<std::vector<Topic>> read_search_topics(const RerankCommandOptions& options,
+                                              RerankInputs& inputs) {
+  if (!options.topics.empty()) {
+    RR_TRY(ReadTopics read, read_topics(options.topics));
+    note_repairs(inputs, read.repaired_utf8, display_name(options.topics));
+    return std::move(read.topics);
+  }
+  RepairedUtf8 query = repair_utf8(options.query);
+  note_repairs(inputs, query.replaced, "the query");
+  return std::vector<Topic>{{Qid("query"), std::move(query.text), {}}};
+}
+
+// What the index finds. A topic that finds nothing is said and left out.
+Status search_index(const RerankCommandOptions& options, RerankInputs& inputs) {
+  RR_TRY(const std::vector<Topic> topics, read_search_topics(options, inputs));
+  RR_TRY(const Index index, Index::open(options.index));
+  const FirstStageOptions& first_stage = options.first_stage;
+  const Searcher searcher(index, first_stage.bm25);
+  RR_TRY(const std::vector<SearchResult> results,
+         search_all(searcher, topics, first_stage.k, first_stage.exclude_own, usable_cores()));
+  std::vector<std::string> empty = notes_on_empty(topics, results);
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    if (results[i].hits.empty()) continue;
+    RR_TRY(Request request, searcher.request_of(topics[i], results[i]));
+    inputs.requests.push_back(std::move(request));
+  }
+  if (inputs.requests.empty() && !empty.empty()) {
+    return Error{Errc::kMalformed, "nothing to rerank: " + empty.front(), options.index};
+  }
+  std::move(empty.begin(), empty.end(), std::back_inserter(inputs.notes));
+  inputs.first_stage = description_of(first_stage);
+  inputs.index_identity = index.identity();
+  return ok_status();
+}
+
 Status read_requests_file(const RerankCommandOptions& options, RerankInputs& inputs) {
   RR_TRY(ReadRequests read, read_requests(options.requests));
   note_repairs(inputs, read.repaired_utf8, display_name(options.requests));
@@ -98,7 +137,8 @@ void cut_to_depth(const RerankCommandOptions& options, RerankInputs& inputs) {
 
 Status check_requests(const RerankCommandOptions& options, const RerankInputs& inputs) {
   if (inputs.requests.empty()) {
-    const std::string& file = options.requests.empty() ? options.run : options.requests;
+    std::string file = options.requests.empty() ? options.run : options.requests;
+    if (!options.index.empty()) file = options.topics;
     return Error{Errc::kMalformed, "expected at least one topic to rerank, found none",
                  display_name(file)};
   }
@@ -130,8 +170,13 @@ std::string digest(const std::vector<Request>& requests) {
 
 Result<RerankInputs> read_rerank_inputs(const RerankCommandOptions& options) {
   RerankInputs inputs;
-  if (!options.query.empty()) RR_TRY_STATUS(read_query(options, inputs));
-  if (!options.topics.empty()) RR_TRY_STATUS(read_joined(options, inputs));
+  if (!options.index.empty()) {
+    RR_TRY_STATUS(search_index(options, inputs));
+  } else if (!options.query.empty()) {
+    RR_TRY_STATUS(read_query(options, inputs));
+  } else if (!options.topics.empty()) {
+    RR_TRY_STATUS(read_joined(options, inputs));
+  }
   if (!options.requests.empty()) RR_TRY_STATUS(read_requests_file(options, inputs));
   if (!options.replay.empty()) RR_TRY_STATUS(read_recording(options, inputs));
   cut_to_depth(options, inputs);

@@ -15,6 +15,8 @@ struct RerankInputs {
   std::vector<TopicTrace> recorded;  // with --replay
   std::vector<std::string> notes;    // what was repaired or left out, for the report
   std::string sha256;                // of the requests
+  std::string first_stage;           // what found them, with --index; else empty
+  std::string index_identity;        // of that index
 };
 
 // Reads what the options name, cuts it to --depth and shuffles it where asked to. Requires settled

@@ -22,6 +22,8 @@ the same command, it goes on from there.
 Examples:
   reasonrank rerank -q "why is the sky blue?" passages.txt
   reasonrank rerank --topics t.jsonl --corpus c.jsonl --run bm25.trec -o out.trec --trace out.jsonl
+  reasonrank rerank --index idx -q "why is the sky blue?"
+  reasonrank rerank --index idx --topics bright.jsonl --bm25q -k 100 -o out.trec
   reasonrank rerank --requests requests.json -o out.trec --no-reasoning
   reasonrank rerank --replay out.jsonl -o again.trec)";
 
@@ -30,7 +32,9 @@ constexpr std::size_t kDefaultDepth = 100;
 
 void add_input_options(CLI::App& command, RerankCommandOptions& options) {
   const char* group = "What to rerank";
-  command.add_option("-q,--query", options.query, "Rerank the given passages for this query")
+  command
+      .add_option("-q,--query", options.query,
+                  "Rerank the given passages, or what an index finds, for this query")
       ->group(group);
   command.add_option("passages", options.passages, "Files of passages, or - (with -q)")
       ->group(group);
@@ -39,6 +43,10 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
   command.add_option("--corpus", options.corpus, "Their passages: JSONL, TSV, or a folder")
       ->group(group);
   command.add_option("--run", options.run, "Their candidates: a TREC run")->group(group);
+  command
+      .add_option("--index", options.index,
+                  "Search this index for the candidates, of -q or --topics, instead of files")
+      ->group(group);
   command.add_option("--requests", options.requests, "rank_llm's request JSON or JSONL")
       ->group(group);
   command
@@ -48,8 +56,10 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
           "too")
       ->group(group);
   command
-      .add_option("--depth", options.depth,
-                  "Candidates that a topic keeps, the rest is left out (default: 100; all with -q)")
+      .add_option(
+          "--depth", options.depth,
+          "Candidates that a topic keeps, the rest is left out (default: 100; all with -q and "
+          "--index)")
       ->group(group);
   add_choice<BlankDocids>(command, "--blank-docids", options.blank_docids,
                           {{"keep", BlankDocids::kKeep}, {"drop", BlankDocids::kDrop}},
@@ -62,6 +72,11 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
   command
       .add_flag("--shuffle", options.shuffle, "Shuffle each topic's candidates first, by --seed")
       ->group(group);
+}
+
+void add_search_options(CLI::App& command, RerankCommandOptions& options) {
+  add_first_stage_options(command, options.first_stage, "Passages a topic (default: 100)",
+                          "Searching (with --index)");
 }
 
 void add_loop_options(CLI::App& command, RerankCommandOptions& options) {
@@ -184,25 +199,46 @@ void add_output_options(CLI::App& command, RerankCommandOptions& options) {
 
 Error usage(const std::string& message) { return {Errc::kMalformed, message, ""}; }
 
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+// One query or one file of topics, and nothing that the index stands for.
+Status check_index_inputs(const RerankCommandOptions& options) {
+  if (!options.corpus.empty() || !options.run.empty() || !options.passages.empty() ||
+      !options.requests.empty()) {
+    return usage(
+        "--index gives the candidates: no passages, --corpus, --run or --requests go with "
+        "it");
+  }
+  if (options.query.empty() == options.topics.empty()) {
+    return usage("--index needs a query: one of -q \"...\" and --topics");
+  }
+  if (!options.query.empty() && is_blank(options.query)) return usage("-q: expected a query");
+  return ok_status();
+}
+
 // Exactly one kind of input, whole.
 Status check_inputs(const RerankCommandOptions& options) {
+  if (!options.index.empty()) return check_index_inputs(options);
+  if (options.first_stage.k > 0) return usage("-k needs --index; --depth cuts a run");
   const bool joined = !options.topics.empty() || !options.corpus.empty() || !options.run.empty();
   const bool query = !options.query.empty() || !options.passages.empty();
   const int kinds = (joined ? 1 : 0) + (query ? 1 : 0) + (options.requests.empty() ? 0 : 1);
   if (kinds == 0 && options.replay.empty()) {
     return usage(
         "expected something to rerank: -q with passages, or --topics, --corpus and --run, or "
-        "--requests");
+        "--index with -q or --topics, or --requests");
   }
   if (kinds > 1) {
     return usage(
         "expected one of -q with passages, --topics with --corpus and --run, or --requests");
   }
-  if (query && options.query.find_first_not_of(" \t\r\n") == std::string::npos) {
+  if (query && is_blank(options.query)) {
     return usage("passages need a query: -q \"...\"");
   }
   if (query && options.passages.empty()) {
-    return usage("-q needs a file of passages, or - for standard input");
+    return usage("-q needs a file of passages, - for standard input, or --index");
   }
   if (joined && (options.topics.empty() || options.corpus.empty() || options.run.empty())) {
     return usage("--topics, --corpus and --run are needed together");
@@ -227,6 +263,7 @@ const char* default_or_published(bool published) { return published ? "published
 void add_rerank_options(CLI::App& command, RerankCommandOptions& options) {
   command.footer(kExamples);
   add_input_options(command, options);
+  add_search_options(command, options);
   add_model_options(command, options.model);
   add_loop_options(command, options);
   add_prompt_options(command, options);
@@ -244,7 +281,10 @@ Status settle(RerankCommandOptions& options) {
   if (options.depth == std::size_t{0}) {
     return usage("--depth: expected at least 1, found 0: no candidate would be left");
   }
-  if (!options.depth && options.query.empty()) options.depth = kDefaultDepth;
+  if (options.first_stage.k == 0) options.first_stage.k = kDefaultDepth;
+  if (!options.depth && options.query.empty() && options.index.empty()) {
+    options.depth = kDefaultDepth;
+  }
   if (options.trace_prompts && options.trace.empty()) return usage("--trace-prompts needs --trace");
   if (!options.output.empty() && options.output == options.trace) {
     return usage("-o and --trace name the same file");

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/reasonrank/first_stage.h"
 #include "apps/reasonrank/model_options.h"
 #include "rr/base/json.h"
 #include "rr/ir/run_file.h"
@@ -18,13 +19,15 @@ namespace rr {
 
 // The command line of `rerank`.
 struct RerankCommandOptions {
-  // What to rerank: a query with passages, topics with corpus and run, requests, or what a
-  // recording holds.
+  // What to rerank: a query with passages, topics with corpus and run, either of them with an index
+  // to search, requests, or what a recording holds.
   std::string query;
   std::vector<std::string> passages;
   std::string topics;
   std::string corpus;
   std::string run;
+  std::string index;
+  FirstStageOptions first_stage;
   std::string requests;
   std::string replay;
   BlankDocids blank_docids = BlankDocids::kKeep;

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/first_stage.h"
 #include "apps/reasonrank/rerank_report.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
 #include "rr/base/utf8.h"
 #include "rr/bm25/searcher.h"
-#include "rr/ir/id_spelling.h"
 #include "rr/ir/run_file.h"
 #include "rr/ir/topics_file.h"
 
@@ -38,14 +38,17 @@ struct SearchCommandOptions {
   std::string topics;
   std::string output;  // empty: standard output
   std::string tag = "bm25";
-  std::size_t k = 0;  // 0: 10 for one query, 1000 for topics
   std::size_t num_threads = 1;
-  bool exclude_own = false;
-  Bm25Options bm25;
+  FirstStageOptions first_stage;
 };
 
 constexpr std::size_t kQueryDepth = 10;
 constexpr std::size_t kTopicsDepth = 1000;
+
+std::size_t depth_of(const SearchCommandOptions& options) {
+  if (options.first_stage.k > 0) return options.first_stage.k;
+  return options.topics.empty() ? kQueryDepth : kTopicsDepth;
+}
 
 std::size_t terminal_width() {
   winsize size{};
@@ -60,19 +63,10 @@ Status write_to_stdout(const std::string& text) {
                "standard output"};
 }
 
-// Why a query found nothing; empty where it did.
-std::string why_empty(const SearchResult& result) {
-  if (!result.hits.empty()) return "";
-  if (result.num_terms == 0) return "the query has only stop words or no words";
-  if (result.unknown_terms == result.num_terms) return "no passage has a word of the query";
-  return "every passage found is excluded";
-}
-
 Status search_query(const SearchCommandOptions& options, const Searcher& searcher) {
   const Topic topic{Qid("1"), repair_utf8(options.query).text, {}};
-  RR_TRY(const SearchResult result,
-         searcher.search(topic, options.k == 0 ? kQueryDepth : options.k));
-  if (const std::string why = why_empty(result); !why.empty()) {
+  RR_TRY(const SearchResult result, searcher.search(topic, depth_of(options)));
+  if (const std::string why = why_nothing_found(result); !why.empty()) {
     fmt::print(stderr, "reasonrank: nothing found: {}\n", why);
     return ok_status();
   }
@@ -87,21 +81,6 @@ Status search_query(const SearchCommandOptions& options, const Searcher& searche
   }
   if (::isatty(STDOUT_FILENO) != 1) return write_to_stdout(format_tsv(request, ranking));
   return write_to_stdout(format_table(request, ranking, ranking.docs.size(), terminal_width()));
-}
-
-// The first few of the topics that found nothing, each with the reason.
-void report_empty(const std::vector<Topic>& topics, const std::vector<SearchResult>& results) {
-  constexpr std::size_t kMostNamed = 5;
-  std::size_t num_empty = 0;
-  for (std::size_t i = 0; i < topics.size(); ++i) {
-    const std::string why = why_empty(results[i]);
-    if (why.empty() || ++num_empty > kMostNamed) continue;
-    fmt::print(stderr, "reasonrank: topic {}: nothing found: {}\n", spell_id(topics[i].qid.str()),
-               why);
-  }
-  if (num_empty == 0) return;
-  fmt::print(stderr, "reasonrank: {} of {} topics found nothing and {} not in the run\n", num_empty,
-             topics.size(), num_empty == 1 ? "is" : "are");
 }
 
 std::string format_run(const SearchCommandOptions& options, const Index& index,
@@ -121,14 +100,15 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
   const auto start = std::chrono::steady_clock::now();
   Progress progress("searching", read.topics.size(), "topics");
   RR_TRY(const std::vector<SearchResult> results,
-         search_all(searcher, read.topics, options.k == 0 ? kTopicsDepth : options.k,
-                    options.exclude_own, options.num_threads,
-                    [&progress](std::size_t done) { progress.update(done); }));
+         search_all(searcher, read.topics, depth_of(options), options.first_stage.exclude_own,
+                    options.num_threads, [&progress](std::size_t done) { progress.update(done); }));
   progress.clear();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const std::string run = format_run(options, searcher.index(), read.topics, results);
   RR_TRY_STATUS(options.output.empty() ? write_to_stdout(run) : write_file(options.output, run));
-  report_empty(read.topics, results);
+  for (const std::string& note : notes_on_empty(read.topics, results)) {
+    fmt::print(stderr, "reasonrank: {}\n", note);
+  }
   if (read.repaired_utf8 > 0) {
     fmt::print(stderr, "reasonrank: {}: {} ill-formed UTF-8 sequences replaced by U+FFFD\n",
                options.topics, read.repaired_utf8);
@@ -141,7 +121,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
 
 Status run(const SearchCommandOptions& options) {
   RR_TRY(const Index index, Index::open(options.index));
-  const Searcher searcher(index, options.bm25);
+  const Searcher searcher(index, options.first_stage.bm25);
   return options.topics.empty() ? search_query(options, searcher)
                                 : search_topics(options, searcher);
 }
@@ -160,25 +140,6 @@ void add_input_options(CLI::App& command, SearchCommandOptions& options) {
   command.add_option("--tag", options.tag, "The run's name, its sixth column")
       ->type_name("NAME")
       ->capture_default_str();
-}
-
-void add_model_options(CLI::App& command, SearchCommandOptions& options) {
-  command
-      .add_option("-k", options.k, "Passages a topic; without it 10 for -q and 1000 for --topics")
-      ->check(CLI::Range(1, 10'000'000))
-      ->type_name("N");
-  command.add_option("--k1", options.bm25.k1, "BM25: how slowly repeated words saturate")
-      ->check(CLI::Range(0.0, 1000.0))
-      ->type_name("X")
-      ->default_str("0.9");
-  command.add_option("--b", options.bm25.b, "BM25: how much long passages are discounted")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("X")
-      ->default_str("0.4");
-  command.add_flag("--bm25q", options.bm25.query_side,
-                   "Weight the query's words by BM25 too: for queries of many words");
-  command.add_flag("--exclude-own", options.exclude_own,
-                   "Leave out the passage whose docid is the topic's qid (ArguAna)");
   command.add_option("--threads", options.num_threads, "Threads; the result is the same")
       ->check(CLI::Range(1, 1024))
       ->type_name("N")
@@ -192,7 +153,8 @@ void add_search_command(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<SearchCommandOptions>();
   options->num_threads = std::max(1U, std::thread::hardware_concurrency());
   add_input_options(*command, *options);
-  add_model_options(*command, *options);
+  add_first_stage_options(*command, options->first_stage,
+                          "Passages a topic; without it 10 for -q and 1000 for --topics");
   command->footer(kExamples);
   command->callback([options, &exit_code] {
     const Status status = run(*options);

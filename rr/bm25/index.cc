@@ -19,6 +19,8 @@ Index::~Index() = default;
 
 const IndexStatistics& Index::statistics() const { return files_->statistics(); }
 
+const std::string& Index::identity() const { return files_->header().sha256; }
+
 std::string_view Index::docid(std::uint32_t doc) const {
   RR_CHECK(doc < statistics().num_documents, "documents count from 0 to num_documents - 1");
   return files_->docid(doc);

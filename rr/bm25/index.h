@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "rr/base/result.h"
@@ -30,6 +31,9 @@ class Index {
   ~Index();
 
   const IndexStatistics& statistics() const;
+
+  // A digest that two indexes share only where all their files are the same.
+  const std::string& identity() const;
 
   // Requires doc < statistics().num_documents. The docid lives as long as the index.
   std::string_view docid(std::uint32_t doc) const;

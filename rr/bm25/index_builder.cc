@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <future>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <queue>
 #include <string>
@@ -14,9 +15,11 @@
 
 #include "rr/base/check.h"
 #include "rr/base/file.h"
+#include "rr/base/mapped_file.h"
 #include "rr/base/thread_pool.h"
 #include "rr/bm25/analyzer.h"
 #include "rr/bm25/internal/building_folder.h"
+#include "rr/bm25/internal/index_files.h"
 #include "rr/bm25/internal/index_format.h"
 #include "rr/bm25/internal/inverted_buffer.h"
 #include "rr/bm25/internal/little_endian.h"
@@ -48,10 +51,15 @@ struct Batch {
   bool is_last = false;
 };
 
-// Reads the corpus in batches whose frames depend on the corpus alone.
+// Gives the next passage; false at the end.
+using PassageSource = std::function<Result<bool>(Passage&)>;
+
+// Reads passages in batches whose frames depend on the passages alone.
 class BatchReader {
  public:
-  explicit BatchReader(CorpusReader corpus) : corpus_(std::move(corpus)) {}
+  // `name` stands for the passages in messages.
+  BatchReader(PassageSource passages, std::string name, std::uint32_t most)
+      : passages_(std::move(passages)), name_(std::move(name)), most_(most) {}
 
   Result<Batch> next() {
     Batch batch;
@@ -64,21 +72,20 @@ class BatchReader {
     return batch;
   }
 
-  std::size_t repaired_utf8() const { return corpus_.repaired_utf8(); }
-
  private:
   Result<std::size_t> fill(Frame& frame, bool& is_last) {
     std::size_t bytes = 0;
     while (bytes < kFrameBytes) {
       Passage passage;
-      RR_TRY(const bool more, corpus_.next(passage));
+      RR_TRY(const bool more, passages_(passage));
       is_last = !more;
       if (!more) break;
-      if (num_documents_ == kMaxDocuments) {
-        return Error{Errc::kRejected,
-                     fmt::format("expected at most {} passages, found more; divide the corpus",
-                                 kMaxDocuments),
-                     corpus_.where()};
+      if (num_documents_ == most_) {
+        return Error{
+            Errc::kRejected,
+            fmt::format("expected at most {} passages in an index, found more; divide the corpus",
+                        kMaxDocuments),
+            name_};
       }
       ++num_documents_;
       bytes += passage.title.size() + passage.text.size() + 1;
@@ -87,7 +94,9 @@ class BatchReader {
     return bytes;
   }
 
-  CorpusReader corpus_;
+  PassageSource passages_;
+  std::string name_;
+  std::uint32_t most_;
   std::uint32_t num_documents_ = 0;
 };
 
@@ -141,35 +150,53 @@ struct Documents {
   }
 };
 
-class Builder {
- public:
-  Builder(BuildingFolder folder, const IndexOptions& options)
-      : folder_(std::move(folder)),
-        options_(options),
-        pool_(options.num_threads),
-        workers_(options.num_threads) {}
+using ProgressFunction = std::function<void(std::uint64_t)>;
 
-  Result<IndexReport> run(CorpusReader corpus, const std::string& corpus_name,
-                          const std::function<void(std::uint64_t)>& progress) {
-    RR_TRY_STATUS(read_all(std::move(corpus), progress));
-    IndexStatistics& statistics = header_.statistics;
-    statistics.num_documents = documents_.lengths.size();
-    if (statistics.num_documents == 0) {
-      return Error{Errc::kMalformed, "expected at least one passage, found none", corpus_name};
+// Makes one segment in a new folder of the index that is being built.
+class SegmentBuilder {
+ public:
+  // known: the other segments of the index, which must outlive the builder; nullptr: there are
+  // none.
+  SegmentBuilder(const fs::path& index, std::string name, const IndexOptions& options,
+                 const IndexFiles* known)
+      : folder_(index / name),
+        options_(options),
+        known_(known),
+        pool_(options.num_threads),
+        workers_(options.num_threads) {
+    header_.name = std::move(name);
+  }
+
+  // `source` stands for the passages in messages.
+  Result<SegmentHeader> run(PassageSource passages, const std::string& source,
+                            const ProgressFunction& progress) {
+    RR_TRY_STATUS(make_folder(folder_));
+    RR_TRY_STATUS(read_all(std::move(passages), source, progress));
+    header_.statistics.num_documents = documents_.lengths.size();
+    if (documents_.lengths.empty()) {
+      return Error{Errc::kMalformed, "expected at least one passage, found none", source};
     }
-    RR_TRY_STATUS(write_documents(corpus_name));
+    RR_TRY_STATUS(write_documents(source));
     RR_TRY_STATUS(spill());
     RR_TRY_STATUS(merge());
-    RR_TRY_STATUS(finish());
-    report_.statistics = statistics;
-    return report_;
+    std::error_code ignored;
+    for (std::size_t i = 0; i < num_spills_; ++i) fs::remove(spill_path(i), ignored);
+    sync_folder(folder_);
+    return header_;
   }
+
+  std::size_t num_spills() const { return num_spills_; }
+  // Of the segment's terms, those that no other segment has.
+  std::uint64_t num_new_terms() const { return num_new_terms_; }
 
  private:
   // The next batch is read while this one is analyzed.
-  Status read_all(CorpusReader corpus, const std::function<void(std::uint64_t)>& progress) {
-    RR_TRY(OutputFile texts, OutputFile::create(folder_.path() / kTextsFile));
-    BatchReader reader(std::move(corpus));
+  Status read_all(PassageSource passages, const std::string& source,
+                  const ProgressFunction& progress) {
+    RR_TRY(OutputFile texts, OutputFile::create(folder_ / kTextsFile));
+    const std::uint64_t num_known = known_ == nullptr ? 0 : known_->statistics().num_documents;
+    BatchReader reader(std::move(passages), source,
+                       static_cast<std::uint32_t>(kMaxDocuments - num_known));
     std::string directory;
     for (auto next = reader.next();;) {
       RR_TRY(Batch batch, std::move(next));
@@ -181,7 +208,6 @@ class Builder {
       if (progress) progress(documents_.lengths.size());
       if (batch.is_last) break;
     }
-    report_.repaired_utf8 = reader.repaired_utf8();
     RR_TRY_STATUS(seal(kTextsFile, texts));
     return write_whole(kFramesFile, directory);
   }
@@ -215,20 +241,20 @@ class Builder {
   }
 
   fs::path spill_path(std::size_t number) const {
-    return folder_.path() / fmt::format("spill.{}", number);
+    return folder_ / fmt::format("spill.{}", number);
   }
 
   Status spill() {
     for (Worker& worker : workers_) {
       if (worker.postings.empty()) continue;
-      RR_TRY_STATUS(worker.postings.spill(spill_path(report_.num_spills)));
-      ++report_.num_spills;
+      RR_TRY_STATUS(worker.postings.spill(spill_path(num_spills_)));
+      ++num_spills_;
     }
     return ok_status();
   }
 
   // Documents by docid, for ties and to find a docid twice.
-  Status write_documents(const std::string& corpus_name) {
+  Status write_documents(const std::string& source) {
     std::vector<std::uint32_t> order(documents_.lengths.size());
     std::iota(order.begin(), order.end(), 0U);
     std::stable_sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
@@ -240,8 +266,9 @@ class Builder {
       return Error{Errc::kMalformed,
                    fmt::format("expected each document once, found \"{}\" as passages {} and {}",
                                docid, order[i - 1] + 1, order[i] + 1),
-                   corpus_name};
+                   source};
     }
+    RR_TRY_STATUS(check_new(source));
     std::string bytes(documents_.lengths.begin(), documents_.lengths.end());
     for (const std::uint32_t doc : order) put_fixed(bytes, doc);
     for (const std::uint64_t end : documents_.docid_ends) put_fixed(bytes, end);
@@ -251,18 +278,31 @@ class Builder {
     return write_whole(kDocumentsFile, bytes);
   }
 
+  // No document may be in the index already.
+  Status check_new(const std::string& source) const {
+    for (std::uint32_t doc = 0; known_ != nullptr && doc < documents_.lengths.size(); ++doc) {
+      if (!known_->find(documents_.docid(doc))) continue;
+      return Error{Errc::kMalformed,
+                   fmt::format("expected new documents, found \"{}\", which the index has already; "
+                               "take it out, or make the index anew",
+                               documents_.docid(doc)),
+                   source};
+    }
+    return ok_status();
+  }
+
   // Joins the spilled files term by term.
   Status merge() {
     std::vector<SpillReader> spills;
     using Head = std::pair<std::string, std::size_t>;
     std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
-    for (std::size_t i = 0; i < report_.num_spills; ++i) {
+    for (std::size_t i = 0; i < num_spills_; ++i) {
       RR_TRY(SpillReader spill, SpillReader::open(spill_path(i)));
       RR_TRY(const bool more, spill.next());
       if (more) heads.emplace(spill.term(), i);
       spills.push_back(std::move(spill));
     }
-    RR_TRY(OutputFile file, OutputFile::create(folder_.path() / kPostingsFile));
+    RR_TRY(OutputFile file, OutputFile::create(folder_ / kPostingsFile));
     std::vector<Posting> postings;
     while (!heads.empty()) {
       const std::string term = heads.top().first;
@@ -293,7 +333,7 @@ class Builder {
                    "the term \"" + term +
                        "\" stands in too many passages; divide "
                        "the corpus",
-                   folder_.path().string()};
+                   folder_.string()};
     }
     RR_TRY_STATUS(file.write(encoded_));
     terms_ += term;
@@ -301,12 +341,13 @@ class Builder {
     put_fixed(posting_counts_, static_cast<std::uint32_t>(postings.size()));
     put_fixed(posting_ends_, file.size());
     ++header_.statistics.num_terms;
+    if (known_ == nullptr || !known_->has_term(term)) ++num_new_terms_;
     header_.statistics.num_postings += postings.size();
     return ok_status();
   }
 
   Status write_terms() {
-    RR_TRY(OutputFile file, OutputFile::create(folder_.path() / kTermsFile));
+    RR_TRY(OutputFile file, OutputFile::create(folder_ / kTermsFile));
     for (const std::string* bytes : {&term_ends_, &posting_ends_, &posting_counts_, &terms_}) {
       RR_TRY_STATUS(file.write(*bytes));
     }
@@ -314,7 +355,7 @@ class Builder {
   }
 
   Status write_whole(const char* name, std::string_view bytes) {
-    RR_TRY(OutputFile file, OutputFile::create(folder_.path() / name));
+    RR_TRY(OutputFile file, OutputFile::create(folder_ / name));
     RR_TRY_STATUS(file.write(bytes));
     return seal(name, file);
   }
@@ -322,28 +363,18 @@ class Builder {
   Status seal(const char* name, OutputFile& file) {
     RR_TRY_STATUS(file.close());
     header_.files[name] = file.seal();
-    report_.index_bytes += file.size();
     return ok_status();
   }
 
-  Status finish() {
-    std::error_code ignored;
-    for (std::size_t i = 0; i < report_.num_spills; ++i) fs::remove(spill_path(i), ignored);
-    const std::string header = format_header(header_);
-    RR_TRY(OutputFile file, OutputFile::create(folder_.path() / kHeaderFile));
-    RR_TRY_STATUS(file.write(header));
-    RR_TRY_STATUS(file.close());
-    report_.index_bytes += header.size();
-    return folder_.publish();
-  }
-
-  BuildingFolder folder_;
+  fs::path folder_;
   IndexOptions options_;
+  const IndexFiles* known_;
   ThreadPool pool_;
   std::vector<Worker> workers_;
   Documents documents_;
-  Header header_;
-  IndexReport report_;
+  SegmentHeader header_;
+  std::size_t num_spills_ = 0;
+  std::uint64_t num_new_terms_ = 0;
   std::string encoded_;
   // The table of terms, column by column.
   std::string terms_;
@@ -352,15 +383,134 @@ class Builder {
   std::string posting_counts_;
 };
 
+// Gives one file to two folders; a copy where the file system has no hard links.
+Status link_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (!error) return ok_status();
+  RR_TRY(const MappedFile source, MappedFile::open(from));
+  RR_TRY(OutputFile copy, OutputFile::create(to));
+  const auto bytes = source.bytes();
+  RR_TRY_STATUS(copy.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+  return copy.close();
+}
+
+Status link_segments(const fs::path& from, const Header& header, const fs::path& to) {
+  for (const SegmentHeader& segment : header.segments) {
+    RR_TRY_STATUS(make_folder(to / segment.name));
+    for (const char* name : kSegmentFiles) {
+      RR_TRY_STATUS(link_file(from / segment.name / name, to / segment.name / name));
+    }
+    sync_folder(to / segment.name);
+  }
+  return ok_status();
+}
+
+// The passages of an index, in the order of their documents. The index must outlive the source.
+PassageSource passages_of(const IndexFiles& files) {
+  struct State {
+    std::size_t segment = 0;
+    std::size_t frame = 0;
+    std::vector<Passage> passages;
+    std::size_t next = 0;
+  };
+  return [&files, state = std::make_shared<State>()](Passage& passage) -> Result<bool> {
+    while (state->next == state->passages.size()) {
+      if (state->segment == files.segments().size()) return false;
+      const Segment& segment = files.segments()[state->segment];
+      if (state->frame == segment.num_frames()) {
+        state->frame = 0;
+        ++state->segment;
+        continue;
+      }
+      RR_TRY(state->passages, segment.passages_of_frame(state->frame++));
+      state->next = 0;
+    }
+    passage = std::move(state->passages[state->next++]);
+    return true;
+  };
+}
+
+// Writes the header and puts the finished index in its place.
+Result<IndexReport> publish(BuildingFolder& folder, const Header& header) {
+  const std::string line = format_header(header);
+  RR_TRY(OutputFile file, OutputFile::create(folder.path() / kHeaderFile));
+  RR_TRY_STATUS(file.write(line));
+  RR_TRY_STATUS(file.close());
+  RR_TRY_STATUS(folder.publish());
+  IndexReport report;
+  report.statistics = header.statistics;
+  report.num_segments = header.segments.size();
+  report.index_bytes = total_bytes(header) + line.size();
+  return report;
+}
+
+// An index of one segment.
+Result<IndexReport> build_whole(BuildingFolder& folder, PassageSource passages,
+                                const std::string& source, const IndexOptions& options,
+                                const ProgressFunction& progress) {
+  SegmentBuilder builder(folder.path(), segment_name(0), options, nullptr);
+  RR_TRY(SegmentHeader segment, builder.run(std::move(passages), source, progress));
+  Header header;
+  header.statistics = segment.statistics;
+  header.segments.push_back(std::move(segment));
+  RR_TRY(IndexReport report, publish(folder, header));
+  report.num_spills = builder.num_spills();
+  report.num_added = header.statistics.num_documents;
+  return report;
+}
+
+PassageSource passages_of(CorpusReader& corpus) {
+  return [&corpus](Passage& passage) { return corpus.next(passage); };
+}
+
 }  // namespace
 
 Result<IndexReport> build_index(const fs::path& corpus, const fs::path& target,
-                                const IndexOptions& options,
-                                const std::function<void(std::uint64_t)>& progress) {
+                                const IndexOptions& options, const ProgressFunction& progress) {
   RR_CHECK(options.num_threads >= 1, "indexing needs a thread");
   RR_TRY(CorpusReader reader, CorpusReader::open(corpus));
   RR_TRY(BuildingFolder folder, BuildingFolder::create(target));
-  return Builder(std::move(folder), options).run(std::move(reader), display_name(corpus), progress);
+  RR_TRY(IndexReport report,
+         build_whole(folder, passages_of(reader), display_name(corpus), options, progress));
+  report.repaired_utf8 = reader.repaired_utf8();
+  report.left_out = reader.left_out();
+  return report;
+}
+
+Result<IndexReport> add_to_index(const fs::path& corpus, const fs::path& target,
+                                 const IndexOptions& options, const ProgressFunction& progress) {
+  RR_CHECK(options.num_threads >= 1, "indexing needs a thread");
+  RR_TRY(CorpusReader reader, CorpusReader::open(corpus));
+  RR_TRY(BuildingFolder folder, BuildingFolder::create(target));
+  RR_TRY(const IndexFiles known, IndexFiles::open(target));
+  Header header = known.header();
+  SegmentBuilder builder(folder.path(), segment_name(header.segments.size()), options, &known);
+  RR_TRY(SegmentHeader segment, builder.run(passages_of(reader), display_name(corpus), progress));
+  RR_TRY_STATUS(link_segments(target, header, folder.path()));
+  header.statistics.num_documents += segment.statistics.num_documents;
+  header.statistics.num_nonempty += segment.statistics.num_nonempty;
+  header.statistics.num_terms += builder.num_new_terms();
+  header.statistics.total_terms += segment.statistics.total_terms;
+  header.statistics.num_postings += segment.statistics.num_postings;
+  header.segments.push_back(std::move(segment));
+  RR_TRY(IndexReport report, publish(folder, header));
+  report.num_spills = builder.num_spills();
+  report.num_added = header.segments.back().statistics.num_documents;
+  report.repaired_utf8 = reader.repaired_utf8();
+  report.left_out = reader.left_out();
+  return report;
+}
+
+Result<IndexReport> merge_index(const fs::path& target, const IndexOptions& options,
+                                const ProgressFunction& progress) {
+  RR_CHECK(options.num_threads >= 1, "indexing needs a thread");
+  RR_TRY(BuildingFolder folder, BuildingFolder::create(target));
+  RR_TRY(const IndexFiles files, IndexFiles::open(target));
+  RR_TRY(IndexReport report,
+         build_whole(folder, passages_of(files), target.string(), options, progress));
+  report.num_added = 0;
+  return report;
 }
 
 }  // namespace rr

@@ -4,7 +4,12 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <map>
 
 #include "rr/base/file.h"
 #include "rr/base/random.h"
@@ -68,13 +73,14 @@ TEST(Index, HoldsEveryPassageOfManyFrames) {
   }
 }
 
-std::string bytes_of_index(const fs::path& folder) {
-  std::string all;
-  for (const char* name :
-       {"header.json", "terms.bin", "postings.bin", "documents.bin", "texts.bin", "frames.bin"}) {
-    all += read_file(folder / name).value();
+// Every file by its path in the index.
+std::map<std::string, std::string> files_of(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    files[entry.path().lexically_relative(folder).string()] = read_file(entry.path()).value();
   }
-  return all;
+  return files;
 }
 
 TEST(BuildIndex, MakesTheSameBytesWithAnyMemoryAndThreads) {
@@ -86,7 +92,7 @@ TEST(BuildIndex, MakesTheSameBytesWithAnyMemoryAndThreads) {
   ASSERT_TRUE(plain.ok() && small.ok());
   EXPECT_EQ(plain->num_spills, 1u);
   EXPECT_GT(small->num_spills, 3u);
-  EXPECT_EQ(bytes_of_index(folder / "a"), bytes_of_index(folder / "b"));
+  EXPECT_TRUE(files_of(folder / "a") == files_of(folder / "b"));
 }
 
 TEST(BuildIndex, RefusesWhatIsNoCorpus) {
@@ -139,6 +145,136 @@ TEST(BuildIndex, DoesNotReplaceAFolderOfSomethingElse) {
   EXPECT_TRUE(fs::exists(folder / "idx/thesis.txt"));
 }
 
+// Documents of few words, so that queries find many and tie often.
+std::vector<TestDocument> tying_documents(std::size_t count, std::uint64_t seed) {
+  RandomStream random(seed, 0);
+  std::vector<TestDocument> documents;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string text;
+    for (std::uint64_t j = random.below(12); j-- > 0;) {
+      text += fmt::format("w{} ", random.below(1 + random.below(60)));
+    }
+    documents.push_back({fmt::format("d{}", random.below(1000000) * 1000 + i), text});
+  }
+  return documents;
+}
+
+// All that searches give, to the last bit.
+std::string search_all_words(const fs::path& folder) {
+  const Index index = Index::open(folder).value();
+  std::string text;
+  for (const bool query_side : {false, true}) {
+    const Searcher searcher(index, {.query_side = query_side});
+    for (int word = 0; word < 60; word += 3) {
+      const std::string query = fmt::format("w{} w{} w{} w{}", word, word / 2, word / 3, word / 5);
+      const auto result = searcher.search(query, 50).value();
+      text += fmt::format("{} of {}:", result.unknown_terms, result.num_terms);
+      for (const Hit& hit : result.hits) {
+        text += fmt::format(" {} {} {:a}", hit.doc, index.docid(hit.doc), hit.score);
+      }
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+std::string describe(const IndexStatistics& statistics) {
+  return fmt::format("{} {} {} {} {}", statistics.num_documents, statistics.num_nonempty,
+                     statistics.num_terms, statistics.total_terms, statistics.num_postings);
+}
+
+TEST(AddToIndex, FindsWhatAnIndexMadeInOneGoFindsAndMergesIntoIt) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    const TestFolder folder;
+    RandomStream random(seed, 1);
+    const auto documents = tying_documents(1 + random.below(3000), seed);
+    write_corpus(folder / "all.jsonl", documents);
+    ASSERT_TRUE(build_index(folder / "all.jsonl", folder / "all", {}).ok());
+    std::size_t begin = 0;
+    for (std::size_t num_parts = 0; begin < documents.size(); ++num_parts) {
+      const std::size_t end = std::min(documents.size(), begin + 1 + random.below(1200));
+      write_corpus(folder / "part.jsonl", {documents.begin() + static_cast<std::ptrdiff_t>(begin),
+                                           documents.begin() + static_cast<std::ptrdiff_t>(end)});
+      const auto added = num_parts == 0 ? build_index(folder / "part.jsonl", folder / "idx", {})
+                                        : add_to_index(folder / "part.jsonl", folder / "idx", {});
+      ASSERT_TRUE(added.ok()) << added.error().to_string();
+      EXPECT_EQ(added->num_added, end - begin);
+      EXPECT_EQ(added->num_segments, num_parts + 1);
+      begin = end;
+    }
+    const Index index = Index::open(folder / "idx").value();
+    EXPECT_EQ(describe(index.statistics()), describe(Index::open(folder / "all")->statistics()));
+    EXPECT_EQ(search_all_words(folder / "idx"), search_all_words(folder / "all"));
+    for (std::uint32_t doc = 0; doc < documents.size(); doc += 7) {
+      EXPECT_EQ(index.find(documents[doc].docid), doc);
+      EXPECT_EQ(index.passage(doc)->text, documents[doc].text);
+    }
+    ASSERT_TRUE(merge_index(folder / "idx", {}).ok());
+    EXPECT_TRUE(files_of(folder / "idx") == files_of(folder / "all"));
+  }
+}
+
+TEST(AddToIndex, LeavesTheIndexAsItWasWhereItRefuses) {
+  const TestFolder folder;
+  write_corpus(folder / "corpus.jsonl", kDocuments);
+  write_corpus(folder / "more.jsonl", {{"4", "new"}, {"2", "known"}});
+  const auto add = [&] {
+    const auto added = add_to_index(folder / "more.jsonl", folder / "idx", {});
+    EXPECT_FALSE(fs::exists(folder / "idx.building"));
+    return added.ok() ? "" : added.error().to_string();
+  };
+  EXPECT_THAT(add(), HasSubstr("expected the folder of an index"));
+  ASSERT_TRUE(build_index(folder / "corpus.jsonl", folder / "idx", {}).ok());
+  const auto before = files_of(folder / "idx");
+  EXPECT_THAT(add(), HasSubstr("more.jsonl: expected new documents, found \"2\""));
+  write_corpus(folder / "more.jsonl", {});
+  EXPECT_THAT(add(), HasSubstr("expected at least one passage"));
+  fs::create_directories(folder / "idx.building");
+  const int other = ::open((folder / "idx.building").c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  EXPECT_THAT(add_to_index(folder / "corpus.jsonl", folder / "idx", {}).error().message,
+              HasSubstr("another process is building this index"));
+  EXPECT_FALSE(merge_index(folder / "idx", {}).ok());
+  ::close(other);
+  EXPECT_TRUE(files_of(folder / "idx") == before);
+}
+
+// Kills a process that adds to an index at all moments of its work, and looks at what is left.
+TEST(AddToIndex, LeavesTheOldOrTheNewIndexWholeWhereItIsKilled) {
+  const TestFolder folder;
+  write_corpus(folder / "corpus.jsonl", tying_documents(3000, 1));
+  write_corpus(folder / "more.jsonl", many_documents(3000));
+  ASSERT_TRUE(build_index(folder / "corpus.jsonl", folder / "old", {}).ok());
+  fs::copy(folder / "old", folder / "new", fs::copy_options::recursive);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(add_to_index(folder / "more.jsonl", folder / "new", {}).ok());
+  const std::chrono::duration<double, std::micro> whole = std::chrono::steady_clock::now() - start;
+  const auto old_files = files_of(folder / "old");
+  const auto new_files = files_of(folder / "new");
+  RandomStream random(9, 0);
+  for (int i = 0; i < 25; ++i) {
+    fs::remove_all(folder / "idx");
+    fs::copy(folder / "old", folder / "idx", fs::copy_options::recursive);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      static_cast<void>(
+          add_to_index(folder / "more.jsonl", folder / "idx", {.num_threads = 1}).ok());
+      ::_exit(0);
+    }
+    ::usleep(
+        static_cast<useconds_t>(random.below(1 + static_cast<std::uint64_t>(whole.count() * 1.2))));
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    const auto left = files_of(folder / "idx");
+    EXPECT_TRUE(left == old_files || left == new_files);
+    EXPECT_TRUE(Index::open(folder / "idx").ok());
+  }
+  fs::remove_all(folder / "idx");
+  fs::copy(folder / "old", folder / "idx", fs::copy_options::recursive);
+  ASSERT_TRUE(add_to_index(folder / "more.jsonl", folder / "idx", {}).ok());
+  EXPECT_TRUE(files_of(folder / "idx") == new_files);
+}
+
 class DamagedIndex : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -151,7 +287,9 @@ class DamagedIndex : public ::testing::Test {
     return index.ok() ? "" : index.error().to_string();
   }
 
-  fs::path file(const std::string& name) const { return folder_ / ("idx/" + name); }
+  fs::path file(const std::string& name) const {
+    return folder_ / (name == "header.json" ? "idx/header.json" : "idx/segment.0/" + name);
+  }
 
   TestFolder folder_;
 };
@@ -185,9 +323,9 @@ TEST_F(DamagedIndex, IsRefusedWhenCutShortOrWithoutAFile) {
 
 TEST_F(DamagedIndex, OfAnotherVersionIsNamedSo) {
   std::string header = read_file(file("header.json")).value();
-  header.replace(header.find("\"version\":1"), 11, "\"version\":2");
+  header.replace(header.find("\"version\":2"), 11, "\"version\":1");
   ASSERT_TRUE(write_file(file("header.json"), header).ok());
-  EXPECT_THAT(open_error(), HasSubstr("expected an index of version 1, found version 2"));
+  EXPECT_THAT(open_error(), HasSubstr("expected an index of version 2, found version 1"));
 }
 
 TEST_F(DamagedIndex, DoesNotGiveAChangedText) {
@@ -220,8 +358,9 @@ TEST_F(DamagedIndex, NeverCrashesBehindItsChecksums) {
     ASSERT_TRUE(write_file(path, damaged).ok());
     const auto files = internal::IndexFiles::open(folder_ / "idx", false);
     for (std::uint32_t t = 0; files.ok() && t < 5000; t += 97) {
-      const auto term = files->find_term(fmt::format("t{}", t));
-      if (term) static_cast<void>(files->postings_of(*term));
+      const internal::Segment& segment = files->segments().front();
+      const auto term = segment.find_term(fmt::format("t{}", t));
+      if (term) static_cast<void>(segment.postings_of(*term));
     }
     ASSERT_TRUE(write_file(path, whole).ok());
   }

@@ -30,6 +30,13 @@ std::vector<float> inverse_norms(const Bm25Options& options, float mean_length) 
 
 }  // namespace
 
+std::string why_nothing_found(const SearchResult& result) {
+  if (!result.hits.empty()) return "";
+  if (result.num_terms == 0) return "the query has only stop words or no words";
+  if (result.unknown_terms == result.num_terms) return "no passage has a word of the query";
+  return "every passage found is excluded";
+}
+
 Searcher::Searcher(const Index& index, const Bm25Options& options)
     : index_(&index),
       options_(options),

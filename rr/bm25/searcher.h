@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct SearchResult {
   std::size_t num_terms = 0;      // different ones of the query, after stop words
   std::size_t unknown_terms = 0;  // of these, in no document
 };
+
+// Why a query found nothing, as a clause; empty where it found something.
+std::string why_nothing_found(const SearchResult& result);
 
 // The same terms and scores whichever way they were found.
 enum class SearchMethod {

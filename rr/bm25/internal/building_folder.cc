@@ -73,14 +73,19 @@ void clear_folder(const fs::path& path) {
   }
 }
 
+}  // namespace
+
+Status make_folder(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0777) == 0) return ok_status();
+  return failure("the folder cannot be made", path);
+}
+
 void sync_folder(const fs::path& path) {
   const int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY);
   if (descriptor < 0) return;
   ::fsync(descriptor);
   ::close(descriptor);
 }
-
-}  // namespace
 
 Result<BuildingFolder> BuildingFolder::create(const fs::path& target) {
   BuildingFolder folder;
@@ -97,18 +102,21 @@ Result<BuildingFolder> BuildingFolder::create(const fs::path& target) {
 BuildingFolder::BuildingFolder(BuildingFolder&& other) noexcept
     : target_(std::move(other.target_)),
       path_(std::exchange(other.path_, {})),
-      lock_(std::exchange(other.lock_, -1)) {}
+      lock_(std::exchange(other.lock_, -1)),
+      replaced_(std::exchange(other.replaced_, -1)) {}
 
 BuildingFolder& BuildingFolder::operator=(BuildingFolder&& other) noexcept {
   std::swap(target_, other.target_);
   std::swap(path_, other.path_);
   std::swap(lock_, other.lock_);
+  std::swap(replaced_, other.replaced_);
   return *this;
 }
 
 BuildingFolder::~BuildingFolder() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (replaced_ >= 0) ::close(replaced_);
   if (lock_ >= 0) ::close(lock_);
 }
 
@@ -116,6 +124,11 @@ Status BuildingFolder::publish() {
   ::fsync(lock_);
   const unsigned both_exist = RENAME_EXCHANGE;
   const bool replaces = fs::exists(target_);
+  if (replaces) {
+    // The old index is about to have the name under which others would build: it is ours to remove.
+    replaced_ = ::open(target_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (replaced_ >= 0) ::flock(replaced_, LOCK_EX);
+  }
   const int result =
       ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), replaces ? both_exist : 0U);
   if (result != 0) return failure("the finished index cannot be put in its place", target_);

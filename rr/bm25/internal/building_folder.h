@@ -30,7 +30,13 @@ class BuildingFolder {
 
   std::filesystem::path target_;
   std::filesystem::path path_;
-  int lock_ = -1;  // the folder itself, locked
+  int lock_ = -1;      // the folder itself, locked
+  int replaced_ = -1;  // the index that publish() took away, locked until it is removed
 };
+
+Status make_folder(const std::filesystem::path& path);
+
+// Makes the folder's entries last; the files in it are not synced.
+void sync_folder(const std::filesystem::path& path);
 
 }  // namespace rr::internal

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "rr/bm25/analyzer.h"
 
@@ -32,6 +33,17 @@ std::vector<CountedTerm> count_terms(const std::vector<std::string_view>& terms)
   return counted;
 }
 
+// Where the term is in each segment; the number of documents that have it.
+std::uint64_t find_term(const IndexFiles& files, std::string_view text,
+                        std::vector<std::optional<Segment::Term>>& places) {
+  std::uint64_t num_documents = 0;
+  for (const Segment& segment : files.segments()) {
+    places.push_back(segment.find_term(text));
+    if (places.back()) num_documents += places.back()->num_documents;
+  }
+  return num_documents;
+}
+
 }  // namespace
 
 float inverse_document_frequency(std::uint64_t num_with_term, std::uint64_t num_documents) {
@@ -53,15 +65,16 @@ QueryModel query_model(const IndexFiles& files, const Bm25Options& options,
   const float mean = mean_length(statistics);
   QueryModel model;
   for (const CountedTerm& counted : count_terms(words)) {
-    const auto term = files.find_term(counted.text);
-    if (!term) {
+    QueryTerm term;
+    const std::uint64_t num_documents = find_term(files, counted.text, term.places);
+    if (num_documents == 0) {
       ++model.unknown_terms;
       continue;
     }
-    const float idf = inverse_document_frequency(term->num_documents, statistics.num_nonempty);
-    const float boost =
-        boost_of(counted.frequency, idf, static_cast<float>(words.size()), options, mean);
-    model.terms.push_back({*term, boost, idf});
+    term.idf = inverse_document_frequency(num_documents, statistics.num_nonempty);
+    term.boost =
+        boost_of(counted.frequency, term.idf, static_cast<float>(words.size()), options, mean);
+    model.terms.push_back(std::move(term));
   }
   return model;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace rr::internal {
 
 // A term of the query that some document has. boost * idf is the most that it can give.
 struct QueryTerm {
-  IndexFiles::Term term;
+  std::vector<std::optional<Segment::Term>> places;  // in each segment that has it
   float boost;
   float idf;
 };

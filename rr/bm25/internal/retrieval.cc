@@ -159,21 +159,27 @@ class Retrieval {
  public:
   Retrieval(const IndexFiles& files, std::size_t k, SearchMethod method)
       : files_(files),
-        top_(k, files.docid_ranks()),
+        top_(k, files),
         is_pruned_(method == SearchMethod::kPruned),
         sums_(kWindowDocs, 0.0),
         marks_(kWindowDocs / 64, 0) {}
 
-  Result<std::vector<Hit>> run(std::vector<TermScorer>& terms) {
+  // Of the segment with this number.
+  Status run(std::size_t segment, std::vector<TermScorer>& terms) {
+    active_.clear();
     for (TermScorer& term : terms) active_.push_back(&term);
-    const std::uint64_t num_docs = files_.statistics().num_documents;
+    first_doc_ = files_.first_doc(segment);
+    const Segment& files = files_.segments()[segment];
+    const std::uint64_t num_docs = files.statistics().num_documents;
     for (std::uint64_t begin = 0; begin < num_docs && !active_.empty(); begin += kWindowDocs) {
       if (!score_window(begin, std::min(begin + kWindowDocs, num_docs))) {
-        return files_.damaged_postings();
+        return files.damaged_postings();
       }
     }
-    return top_.take();
+    return ok_status();
   }
+
+  std::vector<Hit> take() { return top_.take(); }
 
  private:
   struct Candidate {
@@ -211,7 +217,7 @@ class Retrieval {
     if (!add_optional(num_optional, optional_bound)) return false;
     for (const Candidate& candidate : candidates_) {
       const auto score = static_cast<float>(candidate.sum);
-      if (score >= top_.threshold()) top_.offer({candidate.doc, score});
+      if (score >= top_.threshold()) top_.offer({first_doc_ + candidate.doc, score});
     }
     return true;
   }
@@ -253,6 +259,7 @@ class Retrieval {
   const IndexFiles& files_;
   TopK top_;
   bool is_pruned_;
+  std::uint32_t first_doc_ = 0;  // of the segment
   std::vector<TermScorer*> active_;
   std::vector<TermScorer*> present_;
   std::vector<double> sums_;
@@ -270,14 +277,21 @@ Result<std::vector<Hit>> retrieve(const IndexFiles& files, const QueryModel& mod
     limit += static_cast<double>(term.boost * term.idf);
   }
   const Rounding rounding(limit);
+  Retrieval retrieval(files, k, method);
   std::vector<TermScorer> scorers;
-  scorers.reserve(model.terms.size());
-  for (const QueryTerm& term : model.terms) {
-    RR_TRY(PostingList list, files.postings_of(term.term));
-    scorers.emplace_back(std::move(list), term.boost * term.idf, inverse_norms, files.lengths(),
-                         rounding);
+  for (std::size_t i = 0; i < files.segments().size(); ++i) {
+    const Segment& segment = files.segments()[i];
+    scorers.clear();
+    scorers.reserve(model.terms.size());
+    for (const QueryTerm& term : model.terms) {
+      if (!term.places[i]) continue;
+      RR_TRY(PostingList list, segment.postings_of(*term.places[i]));
+      scorers.emplace_back(std::move(list), term.boost * term.idf, inverse_norms, segment.lengths(),
+                           rounding);
+    }
+    RR_TRY_STATUS(retrieval.run(i, scorers));
   }
-  return Retrieval(files, k, method).run(scorers);
+  return retrieval.take();
 }
 
 }  // namespace rr::internal

@@ -1,4 +1,4 @@
-#include "rr/bm25/internal/index_files.h"
+#include "rr/bm25/internal/segment.h"
 
 #include <fmt/core.h>
 #include <zstd.h>
@@ -19,8 +19,6 @@ namespace fs = std::filesystem;
 using Bytes = std::span<const std::uint8_t>;
 
 enum FileNumber : std::size_t { kTerms, kPostings, kDocuments, kTexts, kFrames };
-constexpr std::array<const char*, 5> kFileNames = {kTermsFile, kPostingsFile, kDocumentsFile,
-                                                   kTextsFile, kFramesFile};
 constexpr std::size_t kFrameEntryBytes = 12;  // end of the frame, its first document
 
 // No frame is larger: 16 KB and one passage that the corpus's reader let through.
@@ -75,7 +73,7 @@ bool take_text(Bytes& rest, std::string& text) {
 
 }  // namespace
 
-Result<IndexFiles::File> IndexFiles::map(const char* name, bool check_sums) const {
+Result<Segment::File> Segment::map(const char* name, bool check_sums) const {
   const fs::path path = folder_ / name;
   RR_TRY(MappedFile mapped, MappedFile::open(path));
   const auto bytes = mapped.bytes();
@@ -94,28 +92,19 @@ Result<IndexFiles::File> IndexFiles::map(const char* name, bool check_sums) cons
   return File{path.string(), std::move(mapped), view};
 }
 
-Result<IndexFiles> IndexFiles::open(const fs::path& folder, bool check_sums) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error) || !fs::exists(folder / kHeaderFile, error)) {
-    return Error{Errc::kNotFound,
-                 "expected the folder of an index, as `reasonrank index` makes it, found none",
-                 folder.string()};
+Result<Segment> Segment::open(const fs::path& index, const SegmentHeader& header, bool check_sums) {
+  Segment segment(index / header.name, header);
+  for (const char* name : kSegmentFiles) {
+    RR_TRY(File file, segment.map(name, check_sums));
+    segment.files_.push_back(std::move(file));
   }
-  IndexFiles files(folder);
-  const fs::path header_path = folder / kHeaderFile;
-  RR_TRY(const std::string header, read_file(header_path));
-  RR_TRY(files.header_, parse_header(header, header_path.string()));
-  for (const char* name : kFileNames) {
-    RR_TRY(File file, files.map(name, check_sums));
-    files.files_.push_back(std::move(file));
-  }
-  RR_TRY_STATUS(files.read_terms());
-  RR_TRY_STATUS(files.read_documents());
-  RR_TRY_STATUS(files.read_frames());
-  return files;
+  RR_TRY_STATUS(segment.read_terms());
+  RR_TRY_STATUS(segment.read_documents());
+  RR_TRY_STATUS(segment.read_frames());
+  return segment;
 }
 
-Status IndexFiles::read_terms() {
+Status Segment::read_terms() {
   const std::uint64_t count = header_.statistics.num_terms;
   const std::size_t postings_size = files_[kPostings].bytes.size();
   term_text_ = files_[kTerms].bytes;
@@ -129,7 +118,7 @@ Status IndexFiles::read_terms() {
   return ok_status();
 }
 
-Status IndexFiles::read_documents() {
+Status Segment::read_documents() {
   const std::uint64_t count = header_.statistics.num_documents;
   docid_text_ = files_[kDocuments].bytes;
   const Error error = damaged("the table of documents is damaged", files_[kDocuments].path);
@@ -149,7 +138,7 @@ Status IndexFiles::read_documents() {
   return ok_status();
 }
 
-Status IndexFiles::read_frames() {
+Status Segment::read_frames() {
   frames_ = files_[kFrames].bytes;
   const Error error = damaged("the directory of texts is damaged", files_[kFrames].path);
   if (frames_.size() / kFrameEntryBytes != header_.num_frames ||
@@ -171,11 +160,11 @@ Status IndexFiles::read_frames() {
   return ok_status();
 }
 
-std::string_view IndexFiles::docid(std::uint32_t doc) const {
+std::string_view Segment::docid(std::uint32_t doc) const {
   return piece(docid_text_, docid_ends_, doc);
 }
 
-std::optional<std::uint32_t> IndexFiles::find(std::string_view docid) const {
+std::optional<std::uint32_t> Segment::find(std::string_view docid) const {
   std::size_t low = 0;
   std::size_t high = docid_ranks_.size();
   while (low < high) {
@@ -188,11 +177,11 @@ std::optional<std::uint32_t> IndexFiles::find(std::string_view docid) const {
   return std::nullopt;
 }
 
-std::string_view IndexFiles::term(std::uint32_t number) const {
+std::string_view Segment::term(std::uint32_t number) const {
   return piece(term_text_, term_ends_, number);
 }
 
-std::optional<IndexFiles::Term> IndexFiles::find_term(std::string_view term) const {
+std::optional<Segment::Term> Segment::find_term(std::string_view term) const {
   std::uint32_t low = 0;
   auto high = static_cast<std::uint32_t>(header_.statistics.num_terms);
   while (low < high) {
@@ -204,11 +193,11 @@ std::optional<IndexFiles::Term> IndexFiles::find_term(std::string_view term) con
   return std::nullopt;
 }
 
-Error IndexFiles::damaged_postings() const {
+Error Segment::damaged_postings() const {
   return damaged("a list of postings is damaged", files_[kPostings].path);
 }
 
-Result<PostingList> IndexFiles::postings_of(Term term) const {
+Result<PostingList> Segment::postings_of(Term term) const {
   const std::uint64_t begin = term.number == 0 ? 0 : number64(posting_ends_, term.number - 1);
   const std::uint64_t end = number64(posting_ends_, term.number);
   auto list =
@@ -218,7 +207,7 @@ Result<PostingList> IndexFiles::postings_of(Term term) const {
   return std::move(*list);
 }
 
-Result<std::string> IndexFiles::decompress_frame(std::size_t frame) const {
+Result<std::string> Segment::decompress_frame(std::size_t frame) const {
   const Error error = damaged("a stored text is damaged", files_[kTexts].path);
   const auto end_of = [this](std::size_t i) {
     return get_fixed<std::uint64_t>(&frames_[i * kFrameEntryBytes]);
@@ -238,24 +227,35 @@ Result<std::string> IndexFiles::decompress_frame(std::size_t frame) const {
   return raw;
 }
 
-Result<Passage> IndexFiles::passage(std::uint32_t doc) const {
-  const auto first_doc_of = [this](std::size_t i) {
-    return get_fixed<std::uint32_t>(&frames_[i * kFrameEntryBytes + 8]);
-  };
-  std::size_t low = 0;  // the last frame whose first document is not behind `doc`
-  for (std::size_t high = frames_.size() / kFrameEntryBytes; high - low > 1;) {
-    const std::size_t middle = (low + high) / 2;
-    (first_doc_of(middle) <= doc ? low : high) = middle;
-  }
-  RR_TRY(const std::string raw, decompress_frame(low));
+std::uint32_t Segment::first_doc_of(std::size_t frame) const {
+  return get_fixed<std::uint32_t>(&frames_[frame * kFrameEntryBytes + 8]);
+}
+
+Result<std::vector<Passage>> Segment::passages_of_frame(std::size_t frame) const {
+  RR_TRY(const std::string raw, decompress_frame(frame));
   Bytes rest(reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size());
-  Passage passage{Docid(std::string(docid(doc))), "", ""};
-  for (std::uint64_t i = first_doc_of(low); i <= doc; ++i) {
+  const std::uint32_t end = frame + 1 < num_frames()
+                                ? first_doc_of(frame + 1)
+                                : static_cast<std::uint32_t>(header_.statistics.num_documents);
+  std::vector<Passage> passages;
+  for (std::uint32_t doc = first_doc_of(frame); doc < end; ++doc) {
+    Passage passage{Docid(std::string(docid(doc))), "", ""};
     if (!take_text(rest, passage.title) || !take_text(rest, passage.text)) {
       return damaged("a stored text is damaged", files_[kTexts].path);
     }
+    passages.push_back(std::move(passage));
   }
-  return passage;
+  return passages;
+}
+
+Result<Passage> Segment::passage(std::uint32_t doc) const {
+  std::size_t low = 0;  // the last frame whose first document is not behind `doc`
+  for (std::size_t high = num_frames(); high - low > 1;) {
+    const std::size_t middle = (low + high) / 2;
+    (first_doc_of(middle) <= doc ? low : high) = middle;
+  }
+  RR_TRY(std::vector<Passage> passages, passages_of_frame(low));
+  return std::move(passages[doc - first_doc_of(low)]);
 }
 
 }  // namespace rr::internal

@@ -4,19 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <vector>
 
+#include "rr/bm25/internal/index_files.h"
 #include "rr/bm25/searcher.h"
 
 namespace rr::internal {
 
-// The best k hits so far: higher scores first, equal ones by the rank of the docid.
+// The best k hits so far: higher scores first, equal ones by docid.
 class TopK {
  public:
-  // docid_ranks must outlive the object. Requires k >= 1.
-  TopK(std::size_t k, std::span<const std::uint32_t> docid_ranks)
-      : k_(k), docid_ranks_(docid_ranks) {}
+  // `files` must outlive the object. Requires k >= 1.
+  TopK(std::size_t k, const IndexFiles& files) : k_(k), files_(&files) {}
 
   // What a document must reach, at least, to come in; a tie may still be refused.
   float threshold() const {
@@ -43,11 +42,11 @@ class TopK {
  private:
   bool is_better(const Hit& a, const Hit& b) const {
     if (a.score != b.score) return a.score > b.score;
-    return docid_ranks_[a.doc] < docid_ranks_[b.doc];
+    return files_->comes_first(a.doc, b.doc);
   }
 
   std::size_t k_;
-  std::span<const std::uint32_t> docid_ranks_;
+  const IndexFiles* files_;
   std::vector<Hit> hits_;  // a heap, the worst in front
 };
 
