@@ -134,10 +134,11 @@ TEST_F(Program, FindsFusesAndComparesWithoutAModel) {
   EXPECT_THAT(compared.out, HasSubstr("0.3116"));
 
   // One flipped byte in the index is seen, and the file named.
-  ASSERT_EQ(run("f=$(ls -S idx/segment.0/* | head -1); printf 'X' | dd of=$f bs=1 seek=5000 conv=notrunc "
-                "2>/dev/null")
-                .exit_code,
-            0);
+  ASSERT_EQ(
+      run("f=$(ls -S idx/segment.0/* | head -1); printf 'X' | dd of=$f bs=1 seek=5000 conv=notrunc "
+          "2>/dev/null")
+          .exit_code,
+      0);
   const Outcome damaged = run("$R search idx -q sky");
   EXPECT_EQ(damaged.exit_code, 1);
   EXPECT_THAT(damaged.err, HasSubstr("idx/"));
