@@ -57,7 +57,7 @@ Status read_joined(const RerankCommandOptions& options, RerankInputs& inputs) {
   RR_TRY(ReadRun run, read_run(options.run, options.blank_docids));
   note(inputs, run.dropped_lines,
        fmt::format("of {} run lines dropped, which have not exactly 6 columns", run.num_lines));
-  if (options.exclude_own) {
+  if (options.first_stage.exclude_own) {
     note(inputs, exclude_own_documents(run.run), "documents left out that are their topic itself");
   }
   RR_TRY(const LoadedPassages corpus,

@@ -66,10 +66,6 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
                           "Run lines whose docid has blanks: keep, or drop as published")
       ->group(group);
   command
-      .add_flag("--exclude-own", options.exclude_own,
-                "Leave out the document of a run whose docid is the topic's qid (ArguAna)")
-      ->group(group);
-  command
       .add_flag("--shuffle", options.shuffle, "Shuffle each topic's candidates first, by --seed")
       ->group(group);
 }
@@ -77,6 +73,7 @@ void add_input_options(CLI::App& command, RerankCommandOptions& options) {
 void add_search_options(CLI::App& command, RerankCommandOptions& options) {
   add_first_stage_options(command, options.first_stage, "Passages a topic (default: 100)",
                           "Searching (with --index)");
+  command.get_option("--exclude-own")->group("What to rerank");  // of a run too
 }
 
 void add_loop_options(CLI::App& command, RerankCommandOptions& options) {
@@ -317,7 +314,7 @@ Json settings_of(const RerankCommandOptions& options) {
   settings["min_p"] = sampling.min_p;
   settings["seed"] = sampling.seed;
   settings["shuffle"] = options.shuffle;
-  settings["exclude_own"] = options.exclude_own;
+  settings["exclude_own"] = options.first_stage.exclude_own;
   settings["loop"] = default_or_published(options.loop.rule == LoopRule::kPublished);
   settings["parser"] =
       default_or_published(options.driver.session.parser == ParserRule::kPublished);

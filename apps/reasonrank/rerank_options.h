@@ -31,7 +31,6 @@ struct RerankCommandOptions {
   std::string requests;
   std::string replay;
   BlankDocids blank_docids = BlankDocids::kKeep;
-  bool exclude_own = false;          // no topic is a candidate of its own
   std::optional<std::size_t> depth;  // candidates a topic keeps; none: all
   bool shuffle = false;
 
