@@ -30,8 +30,8 @@ struct QrelsLine {
   std::string_view grade;
 };
 
+// A line of six columns.
 bool looks_like_a_run_line(std::string_view line) {
-  if (count_columns(line) != 6) return false;
   std::string_view rest = trim(line);
   take_last_column(rest);
   double score = 0;
@@ -41,7 +41,7 @@ bool looks_like_a_run_line(std::string_view line) {
 
 Result<QrelsLine> split_trec_line(std::string_view line, const LineReader& reader) {
   const std::size_t columns = count_columns(line);
-  if (columns < 4 || looks_like_a_run_line(line)) {
+  if (columns < 4 || (columns == 6 && looks_like_a_run_line(line))) {
     return Error{
         Errc::kMalformed,
         fmt::format("expected the 4 columns of qrels (qid iteration docid grade), found {}{}",
@@ -78,7 +78,7 @@ Result<QrelsReader> QrelsReader::open(const std::filesystem::path& path) {
   return QrelsReader(std::move(reader));
 }
 
-Result<Judgement> QrelsReader::parse_json_line() const {
+Status QrelsReader::parse_json_line(Judgement& judgement) const {
   std::size_t repaired = 0;
   const std::string place = where();
   RR_TRY(const Json record, parse_record(line_, place, repaired));
@@ -94,13 +94,13 @@ Result<Judgement> QrelsReader::parse_json_line() const {
                  fmt::format("expected a whole number as grade in {}", list_of_keys(kGradeKeys)),
                  place};
   }
-  return Judgement{Qid(std::move(qid)), Docid(std::move(docid)), static_cast<int>(value), "0"};
+  judgement = {Qid(std::move(qid)), Docid(std::move(docid)), static_cast<int>(value), "0"};
+  return ok_status();
 }
 
-Result<Judgement> QrelsReader::parse() const {
+Status QrelsReader::parse(Judgement& judgement) const {
   RR_TRY(const QrelsLine line,
          is_beir_ ? split_beir_line(line_, reader_) : split_trec_line(line_, reader_));
-  Judgement judgement;
   if (!parse_number(line.grade, judgement.grade)) {
     return Error{Errc::kMalformed,
                  fmt::format("expected a whole number as grade in the last column, found \"{}\"",
@@ -112,7 +112,7 @@ Result<Judgement> QrelsReader::parse() const {
   judgement.qid = Qid(std::move(qid));
   judgement.docid = Docid(std::move(docid));
   judgement.iteration = line.iteration;
-  return judgement;
+  return ok_status();
 }
 
 Result<bool> QrelsReader::next(Judgement& judgement) {
@@ -126,7 +126,7 @@ Result<bool> QrelsReader::next(Judgement& judgement) {
     if (line_.starts_with('#')) ++num_comments_;
     if (line_.starts_with('#') || trim(line_).empty()) continue;
     if (num_judgements_++ == 0) is_jsonl_ = !is_beir_ && trim(line_).starts_with('{');
-    RR_TRY(judgement, is_jsonl_ ? parse_json_line() : parse());
+    RR_TRY_STATUS(is_jsonl_ ? parse_json_line(judgement) : parse(judgement));
     return true;
   }
 }

@@ -36,8 +36,8 @@ class QrelsReader {
 
  private:
   explicit QrelsReader(LineReader reader) : reader_(std::move(reader)) {}
-  Result<Judgement> parse() const;
-  Result<Judgement> parse_json_line() const;
+  Status parse(Judgement& judgement) const;
+  Status parse_json_line(Judgement& judgement) const;
 
   LineReader reader_;
   std::string line_;

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "rr/base/file.h"
+#include "rr/base/quick_hash.h"
 #include "rr/ir/id_spelling.h"
 #include "rr/ir/internal/columns.h"
 #include "rr/ir/internal/read_id.h"
@@ -81,7 +83,7 @@ class RepeatFilter {
     const std::size_t size = std::bit_ceil(2 * docs.size() + 1);
     table_.assign(size, 0);
     for (const ScoredDocid& doc : docs) {
-      const std::size_t hash = std::hash<Docid>()(doc.docid) | 1;  // 0 is an empty place
+      const std::uint64_t hash = quick_hash(doc.docid.str()) | 1;  // 0 is an empty place
       for (std::size_t i = (hash >> 1) & (size - 1);; i = (i + 1) & (size - 1)) {
         if (table_[i] == hash) return true;
         if (table_[i] != 0) continue;
@@ -93,7 +95,7 @@ class RepeatFilter {
   }
 
  private:
-  std::vector<std::size_t> table_;
+  std::vector<std::uint64_t> table_;
 };
 
 // The first line that names a document again. lines[i] is the line of docs[i], ascending.
@@ -143,11 +145,22 @@ class RunReader {
   Status add(const RunLine& line) {
     double score = 0;
     if (!parse_number(line.score, score) || !std::isfinite(score)) return wrong_score(line);
-    RR_TRY(std::string docid, read_id(line.docid, "docid", reader_));
     RR_TRY(const std::size_t topic, topic_of(line.qid));
-    result_.run.rankings[topic].docs.push_back({Docid(std::move(docid)), score});
+    ScoredDocid& doc = result_.run.rankings[topic].docs.emplace_back(Docid(), score);
+    RR_TRY_STATUS(read_docid(line.docid, doc.docid));
     line_numbers_[topic].push_back(reader_.line_number());
     if (result_.run.tag.empty()) result_.run.tag = printable(line.tag);
+    return ok_status();
+  }
+
+  // Most are plain and go straight to their place.
+  Status read_docid(std::string_view text, Docid& docid) const {
+    if (is_plain_id(text)) {
+      docid = Docid(std::string(text));
+      return ok_status();
+    }
+    RR_TRY(std::string id, read_id(text, "docid", reader_));
+    docid = Docid(std::move(id));
     return ok_status();
   }
 

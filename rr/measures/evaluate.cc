@@ -1,11 +1,14 @@
 #include "rr/measures/evaluate.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/quick_hash.h"
 #include "rr/measures/judged_ranking.h"
 
 namespace rr {
@@ -46,12 +49,46 @@ void visit_in_order(const Ranking& ranking, const Visit& visit) {
   for (const ScoredDocid* doc : docs) visit(*doc);
 }
 
+// A topic's grades by docid, to be asked for thousands of documents that mostly are not there.
+class GradeTable {
+ public:
+  explicit GradeTable(const TopicQrels& qrels) : entries_(std::bit_ceil(2 * qrels.size() + 1)) {
+    for (const auto& [docid, grade] : qrels) {
+      const std::uint64_t hash = quick_hash(docid.str());
+      std::size_t place = hash & mask();
+      while (entries_[place].docid != nullptr) place = (place + 1) & mask();
+      entries_[place] = {hash, &docid, grade};
+    }
+  }
+
+  // kUnjudged: none.
+  int grade_of(const Docid& docid) const {
+    const std::uint64_t hash = quick_hash(docid.str());
+    for (std::size_t place = hash & mask();; place = (place + 1) & mask()) {
+      const Entry& entry = entries_[place];
+      if (entry.docid == nullptr) return kUnjudged;
+      if (entry.hash == hash && *entry.docid == docid) return entry.grade;
+    }
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t hash = 0;
+    const Docid* docid = nullptr;  // an empty place
+    int grade = 0;
+  };
+
+  std::size_t mask() const { return entries_.size() - 1; }
+
+  std::vector<Entry> entries_;  // at most half of them taken
+};
+
 JudgedRanking judged(const Ranking& ranking, const TopicQrels& qrels) {
+  const GradeTable grades(qrels);
   JudgedRanking judged;
   judged.grades.reserve(ranking.docs.size());
   visit_in_order(ranking, [&](const ScoredDocid& doc) {
-    const auto judgement = qrels.find(doc.docid);
-    judged.grades.push_back(judgement == qrels.end() ? kUnjudged : judgement->second);
+    judged.grades.push_back(grades.grade_of(doc.docid));
   });
   judged.judgements = sorted_grades(qrels);
   return judged;

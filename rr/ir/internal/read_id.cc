@@ -19,13 +19,6 @@ Error invalid_utf8(const char* what, std::string where) {
       std::move(where)};
 }
 
-// Printable ASCII without '%': it stands for itself.
-bool is_plain_id(std::string_view text) {
-  bool is_plain = !text.empty();
-  for (const char c : text) is_plain = is_plain && c > ' ' && c < 0x7F && c != '%';
-  return is_plain;
-}
-
 }  // namespace
 
 Result<std::string> read_id(std::string_view text, const char* what, const LineReader& reader) {

@@ -11,6 +11,13 @@
 
 namespace rr {
 
+// Printable ASCII without '%': an id that stands for itself.
+inline bool is_plain_id(std::string_view text) {
+  bool is_plain = !text.empty();
+  for (const char c : text) is_plain = is_plain && c > ' ' && c < 0x7F && c != '%';
+  return is_plain;
+}
+
 // The id that `text` of the reader's line stands for (ir/id_spelling.h). Empty text and invalid
 // UTF-8 are refused; `what` names the id in the message ("docid").
 Result<std::string> read_id(std::string_view text, const char* what, const LineReader& reader);
