@@ -34,6 +34,10 @@ function(rr_room name)
     add_executable(rr_${name}_test ${room_TESTS})
     target_link_libraries(rr_${name}_test PRIVATE
       rr_${name} rr_test_paths rr_options GTest::gmock_main)
+    if(RR_SANITIZE)
+      # What runs is the room, optimised; its tests compile in half the time without.
+      target_compile_options(rr_${name}_test PRIVATE -O0)
+    endif()
     gtest_discover_tests(rr_${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT 900)
   endif()
