@@ -14,17 +14,21 @@
 #include <vector>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/remote_options.h"
 #include "apps/reasonrank/rerank_inputs.h"
 #include "apps/reasonrank/rerank_options.h"
 #include "apps/reasonrank/rerank_report.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
 #include "rr/ir/run_file.h"
+#include "rr/lm/tokenizer.h"
 #include "rr/lm_local/local_generator.h"
+#include "rr/lm_remote/remote_generator.h"
 #include "rr/rerank/driver.h"
 #include "rr/rerank/journal.h"
 #include "rr/rerank/replay.h"
 #include "rr/rerank/trace.h"
+#include "rr/weights/model_files.h"
 
 namespace rr {
 namespace {
@@ -202,27 +206,85 @@ class RunListener : public RerankListener {
   std::size_t tokens_ = 0;
 };
 
-// A model, or a recording of one, and how its passages are cut.
+// What answers: a model here or elsewhere, or a recording of one, perhaps behind a cache; and how
+// its passages are cut.
 struct Backend {
   std::unique_ptr<LocalModel> model;
-  std::unique_ptr<Generator> generator;
+  std::unique_ptr<Tokenizer> tokenizer;  // of a remote model
+  RemoteGenerator* remote = nullptr;     // `engine`, where it is one
+  std::unique_ptr<Generator> engine;
+  CachedBackend cached;
+  Generator* generator = nullptr;  // the one to ask
   PassageCut cut;
 };
 
-Result<Backend> start_backend(const RerankCommandOptions& options, const RerankInputs& inputs) {
+// A model elsewhere; nullptr where the options name none.
+Result<std::unique_ptr<RemoteGenerator>> connect(const RerankCommandOptions& options) {
+  if (!options.remote.is_used()) return std::unique_ptr<RemoteGenerator>();
+  return connect_remote(options.remote, options.model.model);
+}
+
+Status use_remote(const RerankCommandOptions& options, std::unique_ptr<RemoteGenerator> remote,
+                  Backend& backend) {
+  backend.remote = remote.get();
+  backend.engine = std::move(remote);
+  if (backend.cut) return ok_status();
+  RR_TRY(const std::unique_ptr<ModelFiles> files, ModelFiles::open(options.tokenizer));
+  RR_TRY(backend.tokenizer, Tokenizer::load(*files));
+  backend.cut = cut_to_tokens(*backend.tokenizer, *options.passage_tokens);
+  return ok_status();
+}
+
+Status use_local(const RerankCommandOptions& options, Backend& backend) {
+  RR_TRY(backend.model, load_model(options.model));
+  if (backend.model->chat() == nullptr) return backend.model->no_chat();
+  if (!backend.cut) {
+    backend.cut = cut_to_tokens(backend.model->tokenizer(), *options.passage_tokens);
+  }
+  LocalGeneratorOptions generator_options;
+  generator_options.max_sequences = options.driver.max_in_flight;
+  backend.engine = std::make_unique<LocalGenerator>(*backend.model, generator_options);
+  return ok_status();
+}
+
+// Whose answers a cache holds: a served model by its name, a file by all that identity() says of
+// it.
+std::string name_in_cache(const Json& settings, const Backend& backend) {
+  if (backend.remote != nullptr) return backend.remote->model();
+  std::string name;
+  for (const char* key : {"model", "model_stamp", "precision", "chat_template"}) {
+    if (settings.contains(key)) name += settings[key].get<std::string>() + " ";
+  }
+  name.pop_back();
+  return name;
+}
+
+Result<Backend> start_backend(const RerankCommandOptions& options, const RerankInputs& inputs,
+                              std::unique_ptr<RemoteGenerator> remote, const Json& settings) {
   Backend backend;
   if (options.passage_words > 0) backend.cut = cut_to_words(options.passage_words);
   if (!options.replay.empty()) {
-    backend.generator = std::make_unique<RecordedGenerator>(inputs.recorded);
-    return backend;
+    backend.engine = std::make_unique<RecordedGenerator>(inputs.recorded);
+  } else if (remote) {
+    RR_TRY_STATUS(use_remote(options, std::move(remote), backend));
+  } else {
+    RR_TRY_STATUS(use_local(options, backend));
   }
-  RR_TRY(backend.model, load_model(options.model));
-  if (backend.model->chat() == nullptr) return backend.model->no_chat();
-  if (!backend.cut) backend.cut = cut_to_tokens(backend.model->tokenizer(), options.passage_tokens);
-  LocalGeneratorOptions generator_options;
-  generator_options.max_sequences = options.driver.max_in_flight;
-  backend.generator = std::make_unique<LocalGenerator>(*backend.model, generator_options);
+  backend.generator = backend.engine.get();
+  if (options.cache.cache.empty()) return backend;
+  RR_TRY(backend.cached,
+         open_cached(options.cache, name_in_cache(settings, backend), *backend.engine));
+  backend.generator = backend.cached.generator.get();
   return backend;
+}
+
+std::string format_backend_report(const Backend& backend) {
+  std::string lines;
+  if (backend.cached.generator) {
+    lines += format_cache_report(backend.cached.generator->counters());
+  }
+  if (backend.remote != nullptr) lines += format_remote_report(backend.remote->report());
+  return lines;
 }
 
 std::vector<Request> unfinished(const RerankInputs& inputs, const FinishedTopics& finished) {
@@ -319,17 +381,24 @@ RunSummary summarise(const RerankCommandOptions& options, const RerankInputs& in
   summary.alone_s = run.alone_s;
   summary.in_flight = options.driver.max_in_flight;
   summary.cut_unit = options.passage_words > 0 ? fmt::format("{} words", options.passage_words)
-                                               : fmt::format("{} tokens", options.passage_tokens);
+                                               : fmt::format("{} tokens", *options.passage_tokens);
   summary.published = published_options(options);
   summary.notes = inputs.notes;
   return summary;
 }
 
 // Settings, model and inputs: what makes two runs the same run.
-Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& inputs) {
+// Where a remote model runs does not matter: another endpoint may finish the run.
+Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& inputs,
+                      const RemoteGenerator* remote) {
   Json settings = settings_of(options);
   fs::path source = options.replay;
-  if (options.replay.empty()) {
+  if (remote != nullptr) {
+    settings["model"] = remote->model();
+    settings["backend"] = "remote";
+    if (options.remote.no_guide) settings["guide"] = "none";
+    source = options.tokenizer;
+  } else if (options.replay.empty()) {
     RR_TRY(source, find_model(options.model));
     settings["model"] = fs::weakly_canonical(source).string();
     settings["precision"] = options.model.precision;
@@ -339,7 +408,9 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
   } else {
     settings["replay"] = options.replay;
   }
-  RR_TRY(settings["model_stamp"], stamp(source));
+  if (!source.empty()) {
+    RR_TRY(settings["model_stamp"], stamp(source));
+  }
   settings["inputs"] = inputs.sha256;
   if (!inputs.first_stage.empty()) {
     settings["first_stage"] = inputs.first_stage;
@@ -355,13 +426,14 @@ Status rerank(const RerankCommandOptions& options) {
   if (!options.replay.empty()) {
     RR_TRY_STATUS(check_recording(inputs.recorded, inputs.requests, *planner));
   }
-  RR_TRY(const Json settings, identity(options, inputs));
+  RR_TRY(std::unique_ptr<RemoteGenerator> remote, connect(options));
+  RR_TRY(const Json settings, identity(options, inputs, remote.get()));
   RR_TRY(Outputs outputs, open_outputs(options, settings));
   FinishedTopics finished;
   if (outputs.journal) {
     RR_TRY(finished, finished_before(*outputs.journal, inputs.requests));
   }
-  RR_TRY(const Backend backend, start_backend(options, inputs));
+  RR_TRY(const Backend backend, start_backend(options, inputs, std::move(remote), settings));
   const std::vector<Request> todo = unfinished(inputs, finished);
   const PromptBuilder prompts({.mode = options.mode, .cut = backend.cut});
   if (const TextModel* model = backend.generator->text_model()) {
@@ -374,7 +446,8 @@ Status rerank(const RerankCommandOptions& options) {
          rerank_all(todo, *backend.generator, *planner, prompts, options.driver, *listener));
   listener.reset();  // takes the progress line away
   RR_TRY_STATUS(write_outputs(options, inputs, finished, outputs));
-  say("{}", format_summary(summarise(options, inputs, finished, run)));
+  say("{}{}", format_summary(summarise(options, inputs, finished, run)),
+      format_backend_report(backend));
   return ok_status();
 }
 

@@ -25,10 +25,16 @@ Examples:
   reasonrank rerank --index idx -q "why is the sky blue?"
   reasonrank rerank --index idx --topics bright.jsonl --bm25q -k 100 -o out.trec
   reasonrank rerank --requests requests.json -o out.trec --no-reasoning
-  reasonrank rerank --replay out.jsonl -o again.trec)";
+  reasonrank rerank --replay out.jsonl -o again.trec
+  reasonrank rerank --endpoint http://a:8000/v1 --endpoint http://b:8000/v1 --model NAME \
+    --cache answers.sqlite --requests requests.json -o out.trec   (docs/remote.md))";
 
 constexpr std::size_t kMaxCount = 1000000000;
 constexpr std::size_t kDefaultDepth = 100;
+constexpr std::size_t kDefaultPassageTokens = 512;
+constexpr std::size_t kDefaultPassageWords = 384;  // about as many tokens of English
+constexpr std::size_t kDefaultInFlight = 16;
+constexpr std::size_t kDefaultRemoteInFlight = 256;
 
 void add_input_options(CLI::App& command, RerankCommandOptions& options) {
   const char* group = "What to rerank";
@@ -123,11 +129,13 @@ void add_prompt_options(CLI::App& command, RerankCommandOptions& options) {
       ->group(group);
   command
       .add_option("--passage-tokens", options.passage_tokens,
-                  "Tokens of a passage that a prompt holds (published: 512; MS MARCO and BEIR 100)")
+                  "Tokens of a passage that a prompt holds (default: 512, as published; MS MARCO "
+                  "and BEIR 100)")
       ->check(CLI::Range(std::size_t{1}, kMaxCount))
-      ->capture_default_str()
       ->group(group);
-  command.add_option("--passage-words", options.passage_words, "Cut passages by words instead")
+  command
+      .add_option("--passage-words", options.passage_words,
+                  "Cut passages by words instead (default with --endpoint: 384)")
       ->check(CLI::Range(std::size_t{1}, kMaxCount))
       ->group(group);
   add_choice<ParserRule>(command, "--parser", options.driver.session.parser,
@@ -184,9 +192,9 @@ void add_output_options(CLI::App& command, RerankCommandOptions& options) {
                 "Show what the model writes, on standard error (default: with -q on a terminal)")
       ->group(group);
   command
-      .add_option("--in-flight", options.driver.max_in_flight, "Topics that are worked on at once")
+      .add_option("--in-flight", options.in_flight,
+                  "Topics that are worked on at once (default: 16; with --endpoint 256)")
       ->check(CLI::Range(std::size_t{1}, std::size_t{4096}))
-      ->capture_default_str()
       ->group(group);
   command
       .add_flag("--time-alone", options.driver.first_alone,
@@ -243,6 +251,34 @@ Status check_inputs(const RerankCommandOptions& options) {
   return ok_status();
 }
 
+// One source of answers, and only what goes with it.
+Status check_backend(const RerankCommandOptions& options) {
+  const bool is_remote = options.remote.is_used();
+  if (is_remote && !options.replay.empty()) {
+    return usage("--endpoint and --replay contradict each other: who is to answer?");
+  }
+  if (!options.tokenizer.empty() && !is_remote) return usage("--tokenizer needs --endpoint");
+  if (is_remote && options.passage_tokens && options.tokenizer.empty()) {
+    return usage(
+        "with --endpoint, --passage-tokens needs the model's --tokenizer; or give "
+        "--passage-words");
+  }
+  if (is_remote && options.driver.answer.passages_may_control) {
+    return usage("--special-tokens published needs a model here: a server decides for itself");
+  }
+  if (!options.cache.cache.empty() && !options.replay.empty()) {
+    return usage("--cache and --replay contradict each other: a recording costs nothing");
+  }
+  return check_cache_options(options.cache);
+}
+
+void settle_cut(RerankCommandOptions& options) {
+  if (options.remote.is_used() && options.tokenizer.empty() && options.passage_words == 0) {
+    options.passage_words = kDefaultPassageWords;
+  }
+  if (!options.passage_tokens) options.passage_tokens = kDefaultPassageTokens;
+}
+
 void settle_sampling(RerankCommandOptions& options) {
   Sampling& sampling = options.driver.answer.sampling;
   sampling = default_sampling(options.mode);
@@ -262,6 +298,14 @@ void add_rerank_options(CLI::App& command, RerankCommandOptions& options) {
   add_input_options(command, options);
   add_search_options(command, options);
   add_model_options(command, options.model);
+  add_remote_options(command, options.remote);
+  command
+      .add_option(
+          "--tokenizer", options.tokenizer,
+          "The remote model's tokenizer (GGUF file or Hugging Face folder), to cut passages "
+          "by its tokens")
+      ->group("A model elsewhere");
+  add_cache_options(command, options.cache);
   add_loop_options(command, options);
   add_prompt_options(command, options);
   add_sampling_options(command, options);
@@ -286,8 +330,12 @@ Status settle(RerankCommandOptions& options) {
   if (!options.output.empty() && options.output == options.trace) {
     return usage("-o and --trace name the same file");
   }
+  RR_TRY_STATUS(check_backend(options));
   RR_TRY(const auto planner, make_window_planner(options.loop));
+  settle_cut(options);
   settle_sampling(options);
+  options.driver.max_in_flight = options.in_flight.value_or(
+      options.remote.is_used() ? kDefaultRemoteInFlight : kDefaultInFlight);
   return ok_status();
 }
 
@@ -304,7 +352,7 @@ Json settings_of(const RerankCommandOptions& options) {
   if (options.passage_words > 0) {
     settings["passage_words"] = options.passage_words;
   } else {
-    settings["passage_tokens"] = options.passage_tokens;
+    settings["passage_tokens"] = options.passage_tokens.value_or(kDefaultPassageTokens);
   }
   settings["max_thinking"] = options.driver.answer.max_thinking;
   settings["free_answer"] = options.driver.answer.free_answer;

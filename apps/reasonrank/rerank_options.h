@@ -9,6 +9,7 @@
 
 #include "apps/reasonrank/first_stage.h"
 #include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/remote_options.h"
 #include "rr/base/json.h"
 #include "rr/ir/run_file.h"
 #include "rr/rerank/driver.h"
@@ -38,8 +39,8 @@ struct RerankCommandOptions {
 
   PromptMode mode = PromptMode::kReasoning;
   bool no_reasoning = false;
-  std::size_t passage_tokens = 512;
-  std::size_t passage_words = 0;  // 0: passages are cut by tokens
+  std::optional<std::size_t> passage_tokens;  // what settle() leaves of these two says how
+  std::size_t passage_words = 0;              // passages are cut: 0 words means by tokens
 
   DriverOptions driver;
   std::optional<double> temperature;
@@ -49,6 +50,10 @@ struct RerankCommandOptions {
   std::uint64_t seed = 0;
 
   ModelOptions model;
+  RemoteCommandOptions remote;
+  std::string tokenizer;  // of the remote model, for its passages; empty: they are cut by words
+  CacheCommandOptions cache;
+  std::optional<std::size_t> in_flight;
 
   std::string output;
   std::string trace;
