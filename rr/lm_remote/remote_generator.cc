@@ -298,6 +298,7 @@ void RemoteGenerator::Scheduler::publish() {
 }
 
 void RemoteGenerator::Scheduler::run() {
+  internal::hold_back_sigpipe();
   while (take_news()) {
     const Seconds now = now_s();
     probe_unknown(now);
@@ -791,6 +792,7 @@ Result<std::vector<Asked>> ask_endpoints(const RemoteOptions& options) {
   std::vector<std::future<void>> under_way;
   for (Asked& one : asked) {
     under_way.push_back(std::async(std::launch::async, [&one, &http] {
+      internal::hold_back_sigpipe();
       one.probed = internal::probe(one.address, http, one.failure);
     }));
   }

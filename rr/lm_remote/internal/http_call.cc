@@ -1,8 +1,10 @@
 #include "rr/lm_remote/internal/http_call.h"
 
 #include <fmt/core.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "rr/base/check.h"
@@ -105,12 +107,24 @@ HttpOutcome HttpCall::outcome(CURLcode code) const {
   if (code != CURLE_OK) {
     const std::string message = curl_message_.get();
     outcome.curl_message = message.empty() ? curl_easy_strerror(code) : message;
+    const long reason = info<long>(handle_, CURLINFO_OS_ERRNO, 0);
+    if (code == CURLE_COULDNT_CONNECT && reason != 0) {
+      outcome.curl_message +=
+          fmt::format(" ({})", std::generic_category().message(static_cast<int>(reason)));
+    }
   }
   outcome.status = info<long>(handle_, CURLINFO_RESPONSE_CODE, 0);
   outcome.location = text_info(handle_, CURLINFO_REDIRECT_URL);
   const auto wait = info<curl_off_t>(handle_, CURLINFO_RETRY_AFTER, 0);
   if (wait > 0) outcome.retry_after_s = static_cast<double>(wait);
   return outcome;
+}
+
+void hold_back_sigpipe() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 Status check_key(const std::string& key) {

@@ -67,6 +67,10 @@ class HttpCall {
   std::unique_ptr<char[]> curl_message_;
 };
 
+// For every thread that runs calls: a server that goes while it is written to is an error of the
+// call, and must not end the program (SIGPIPE).
+void hold_back_sigpipe();
+
 // A key that cannot stand in a header is refused, without repeating it.
 Status check_key(const std::string& key);
 
