@@ -9,6 +9,7 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(SQLite3 REQUIRED)
+find_package(simdjson REQUIRED)
 find_package(tomlplusplus REQUIRED)
 
 # dnnl's own CMake package asks for OpenCL's development files, which a CPU build does not need.

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "rr/ir/internal/columns.h"
 #include "rr/ir/internal/folders.h"
 #include "rr/ir/internal/layout.h"
+#include "rr/ir/internal/passage_line.h"
 #include "rr/ir/internal/passage_record.h"
 #include "rr/ir/internal/read_id.h"
 
@@ -19,10 +19,6 @@ namespace rr {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::initializer_list<const char*> kKnownFields = {
-    "_id",      "id",   "docid",   "doc_id",  "text", "segment",
-    "contents", "body", "passage", "content", "title"};
 
 bool has_passage_lines(const fs::path& path) {
   std::string name = path.filename().string();
@@ -149,15 +145,18 @@ Result<Passage> CorpusReader::parse_line() {
     repaired_utf8_ += text.replaced;
     return Passage{Docid(std::move(docid)), "", std::move(text.text)};
   }
+  if (std::optional<PassageLine> plain = parse_plain_passage(line_)) {
+    unread_fields_ += plain->unread_fields;
+    return std::move(plain->passage);
+  }
   const std::string place = where();
   std::size_t repaired = 0;
   RR_TRY(const Json record, parse_record(line_, place, repaired));
   repaired_utf8_ += repaired;
-  RR_TRY(std::string docid,
-         read_json_id(record, {"_id", "id", "docid", "doc_id"}, "docid", repaired, place));
+  RR_TRY(std::string docid, read_json_id(record, kDocidKeys, "docid", repaired, place));
   RR_TRY(Passage passage, passage_text_of(record, place));
   passage.docid = Docid(std::move(docid));
-  unread_fields_ += count_other_fields(record, kKnownFields);
+  unread_fields_ += count_unread_fields(record);
   return passage;
 }
 

@@ -43,9 +43,8 @@ Result<Passage> read_record(std::string_view line, const LineReader& reader, boo
   repaired_in_file += repaired;
   RR_TRY(Passage passage, passage_text_of(record, where));
   passage.docid = docid_of_line(reader, has_neighbours);
-  if (first_field(record, {"_id", "id", "docid", "doc_id"}) == nullptr) return passage;
-  RR_TRY(std::string docid,
-         read_json_id(record, {"_id", "id", "docid", "doc_id"}, "docid", repaired, where));
+  if (first_field(record, kDocidKeys) == nullptr) return passage;
+  RR_TRY(std::string docid, read_json_id(record, kDocidKeys, "docid", repaired, where));
   passage.docid = Docid(std::move(docid));
   return passage;
 }

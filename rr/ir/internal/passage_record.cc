@@ -9,9 +9,6 @@
 namespace rr {
 namespace {
 
-constexpr std::initializer_list<const char*> kTextKeys = {"text", "segment", "contents",
-                                                          "body", "passage", "content"};
-
 Error not_a_string(const char* what, const Json& value, const std::string& where) {
   return Error{
       Errc::kMalformed,
@@ -34,6 +31,14 @@ Result<Passage> passage_text_of(const Json& record, const std::string& where) {
   if (title != nullptr && !title->is_string()) return not_a_string("title", *title, where);
   return Passage{Docid(), title == nullptr ? std::string() : title->get<std::string>(),
                  text->get<std::string>()};
+}
+
+std::size_t count_unread_fields(const Json& record) {
+  std::size_t known = record.contains("title") ? 1 : 0;
+  for (const auto& keys : {kDocidKeys, kTextKeys}) {
+    for (const char* key : keys) known += record.contains(key) ? 1 : 0;
+  }
+  return record.size() - known;
 }
 
 }  // namespace rr
