@@ -146,8 +146,9 @@ class RunReader {
     double score = 0;
     if (!parse_number(line.score, score) || !std::isfinite(score)) return wrong_score(line);
     RR_TRY(const std::size_t topic, topic_of(line.qid));
-    ScoredDocid& doc = result_.run.rankings[topic].docs.emplace_back(Docid(), score);
-    RR_TRY_STATUS(read_docid(line.docid, doc.docid));
+    std::vector<ScoredDocid>& docs = result_.run.rankings[topic].docs;
+    docs.push_back({Docid(), score});
+    RR_TRY_STATUS(read_docid(line.docid, docs.back().docid));
     line_numbers_[topic].push_back(reader_.line_number());
     if (result_.run.tag.empty()) result_.run.tag = printable(line.tag);
     return ok_status();
