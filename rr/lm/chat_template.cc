@@ -236,4 +236,16 @@ RenderedPrompt ChatTemplate::render(const Messages& messages, const ChatOptions&
   return render_chatml(messages, internal::default_system_text(name_));
 }
 
+RenderedPrompt ChatTemplate::render_answer(std::string_view answer) const {
+  PromptWriter out;
+  if (name_.starts_with("llama-3")) {
+    return out.text(internal::strip_white_space(answer)).control("<|eot_id|>").take();
+  }
+  constexpr std::string_view kOpened = "<think>\n";
+  if (name_ == "qwen3-thinking" && answer.starts_with(kOpened)) {
+    answer.remove_prefix(kOpened.size());
+  }
+  return out.text(answer).control(kImEnd).text("\n").take();
+}
+
 }  // namespace rr

@@ -49,6 +49,11 @@ class ChatTemplate {
   // thoughts of answers before the last question. Tools are not written.
   RenderedPrompt render(const Messages& messages, const ChatOptions& options = {}) const;
 
+  // What follows a rendered prompt where the assistant says `answer`: that, and what ends its turn
+  // ("<|im_end|>" and a newline; Llama-3: "<|eot_id|>"). A "<think>" that the prompt has opened
+  // already is not written again.
+  RenderedPrompt render_answer(std::string_view answer) const;
+
  private:
   explicit ChatTemplate(std::string name) : name_(std::move(name)) {}
 

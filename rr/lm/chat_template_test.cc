@@ -188,6 +188,18 @@ TEST(ChatTemplate, DetectsQwen3WithAndWithoutASwitchForThinking) {
   EXPECT_EQ(detect_template(family), std::nullopt);
 }
 
+TEST(ChatTemplate, EndsAnAnswerAsItsTurnEnds) {
+  const auto answered = [](const char* name, std::string_view answer) {
+    const RenderedPrompt rest = ChatTemplate::named(name).value().render_answer(answer);
+    EXPECT_EQ(rest.control.size(), 1u);
+    return rest.text;
+  };
+  EXPECT_EQ(answered("qwen2.5", " yes<|im_end|>"), " yes<|im_end|><|im_end|>\n");
+  EXPECT_EQ(answered("qwen3", "<think>\nt\n</think>"), "<think>\nt\n</think><|im_end|>\n");
+  EXPECT_EQ(answered("qwen3-thinking", "<think>\nt\n</think>"), "t\n</think><|im_end|>\n");
+  EXPECT_EQ(answered("llama-3.1", " yes\n"), "yes<|eot_id|>");
+}
+
 TEST(ChatTemplate, DetectsLlama3AndItsSuccessors) {
   const std::string turns =
       R"({{ bos_token }}{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n')"

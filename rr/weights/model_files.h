@@ -22,6 +22,12 @@ struct LeftOutTensor {
   std::string reason;  // "is of type I64, which is not read (F32, F16 and BF16 are)"
 };
 
+// The metadata of a GGUF file as it stands there: to be written again.
+struct GgufEntries {
+  std::size_t count;
+  std::span<const std::byte> bytes;
+};
+
 // A model as its files say it: a GGUF file, or a Hugging Face folder (config.json with
 // model.safetensors, or model.safetensors.index.json and its shards). Mapped, not read: opening is
 // quick and tensors cost no memory until they are touched. Nothing the files say is trusted:
@@ -64,6 +70,9 @@ class ModelFiles {
   // none, and always for GGUF. A file over 256 MiB is refused, and so is a name that leads out of
   // the folder.
   virtual Result<std::optional<std::string>> read_side_file(std::string_view name) const = 0;
+
+  // GGUF: the metadata's bytes; nullopt for Hugging Face and for models that come from no file.
+  virtual std::optional<GgufEntries> gguf_entries() const { return std::nullopt; }
 
   std::size_t total_bytes() const;  // of all tensors
 

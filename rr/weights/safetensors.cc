@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -134,6 +135,7 @@ struct Entry {
 class HeaderReader : public StrictReader {
  public:
   std::vector<Entry> take_entries() { return std::move(entries_); }
+  std::map<std::string, std::string> take_metadata() { return std::move(metadata_); }
 
  private:
   bool in_tensor() const { return level() >= 2 && key_at(1) != "__metadata__"; }
@@ -157,6 +159,9 @@ class HeaderReader : public StrictReader {
   void on_value(const Value& value) override {
     if (level() == 0) return fail("expected a JSON object, found a single value");
     if (level() == 1) return no_object();
+    if (level() == 2 && !in_tensor() && value.kind == Value::Kind::kText) {
+      metadata_[key_at(2)] = *value.text;
+    }
     if (!in_tensor()) return;
     const std::string& field = key_at(2);
     if (level() == 2 && field == "dtype") return take_dtype(value);
@@ -196,6 +201,7 @@ class HeaderReader : public StrictReader {
   }
 
   std::vector<Entry> entries_;
+  std::map<std::string, std::string> metadata_;
 };
 
 // {"metadata": {...}, "weight_map": {tensor: shard, ...}}
@@ -341,6 +347,7 @@ Result<SafetensorsContents> parse_safetensors(std::span<const std::byte> file,
   const std::span<const std::byte> data = file.subspan(kLengthBytes + header.size());
   RR_TRY_STATUS(check_ranges(entries, data.size(), where));
   SafetensorsContents contents;
+  contents.metadata = reader.take_metadata();
   for (Entry& entry : entries) RR_TRY_STATUS(place(std::move(entry), data, where, contents));
   return contents;
 }

@@ -14,6 +14,7 @@
 namespace rr::internal {
 
 struct SafetensorsContents {
+  std::map<std::string, std::string> metadata;  // "__metadata__": texts by name
   std::vector<TensorView> tensors;  // in the order of the data; their bytes point into the file
   std::vector<LeftOutTensor> left_out;
 };

@@ -1,0 +1,371 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/config_file.h"
+#include "apps/reasonrank/interrupt.h"
+#include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/train_command.h"
+#include "rr/base/machine.h"
+#include "rr/base/progress.h"
+#include "rr/lm/chat_template.h"
+#include "rr/lm/tokenizer.h"
+#include "rr/train/sft.h"
+#include "rr/train/sft_settings.h"
+#include "rr/weights/fingerprint.h"
+
+namespace rr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as shells have it
+
+struct Options {
+  SftSettings settings;
+  ModelOptions model;  // --model and --threads; the rest is in the settings
+  std::string data;
+  std::string validation;
+  bool no_shuffle = false;
+  std::string output;
+  std::string resume;
+  std::string config;
+  double memory_gib = 0;  // 0: four fifths of what is free
+};
+
+double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
+
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+// The files that a run reads, opened and understood.
+struct Inputs {
+  std::unique_ptr<ModelFiles> files;
+  DecoderConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat;
+  SftData train;
+  std::optional<SftData> validation;
+
+  const SftData* held_out() const { return validation ? &*validation : nullptr; }
+};
+
+Result<Inputs> read_inputs(const SftSettings& settings) {
+  Inputs inputs;
+  RR_TRY(inputs.files, ModelFiles::open(settings.model));
+  RR_TRY(inputs.config, read_decoder_config(*inputs.files));
+  RR_TRY_STATUS(check_settings(settings, inputs.config.context_length));
+  RR_TRY(inputs.tokenizer, Tokenizer::load(*inputs.files));
+  if (!settings.chat_template.empty()) {
+    RR_TRY(inputs.chat, ChatTemplate::named(settings.chat_template));
+  } else if (auto detected = ChatTemplate::detect(*inputs.files); detected.ok()) {
+    inputs.chat = std::move(detected).value();
+  }
+  const SftTokens tokens = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
+                            inputs.config.vocabulary_size};
+  const SftDataOptions options = data_options(settings, inputs.config.context_length);
+  RR_TRY(inputs.train, read_sft_data(settings.data, tokens, options));
+  if (!settings.validation.empty()) {
+    RR_TRY(inputs.validation, read_sft_data(settings.validation, tokens, options));
+  }
+  return inputs;
+}
+
+// What a run is, for run.json, and for --resume to know whether it still is.
+Json identity_of(const Inputs& inputs) {
+  Json identity = {{"model_sha256", fingerprint(*inputs.files)},
+                   {"data_sha256", inputs.train.sha256}};
+  if (inputs.validation) identity["validation_sha256"] = inputs.validation->sha256;
+  return identity;
+}
+
+Status expect_same(const Json& run, const Json& identity, const std::string& where) {
+  for (const auto& [key, value] : identity.items()) {
+    if (run.value(key, Json()) == value) continue;
+    const std::string what = key.substr(0, key.find('_'));
+    return Error{Errc::kRejected,
+                 fmt::format("the {} is not what the run began with; start a new run", what),
+                 where};
+  }
+  return ok_status();
+}
+
+std::string data_line(const char* name, const fs::path& path, const SftData& data,
+                      std::size_t max_length) {
+  std::string line =
+      fmt::format("  {:<11}{}: {} examples, {} tokens, {} of them learnt", name, path.string(),
+                  data.examples.size(), data.num_tokens(), data.num_completion_tokens());
+  if (data.num_dropped > 0) {
+    line += fmt::format("; {} longer than {} dropped", data.num_dropped, max_length);
+  }
+  if (data.num_cut > 0) line += fmt::format("; {} cut to {}", data.num_cut, max_length);
+  if (data.num_repaired > 0) line += fmt::format("; {} bytes repaired", data.num_repaired);
+  return line;
+}
+
+void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOptions& options,
+              const TrainingMemory& memory, std::size_t limit, std::size_t num_threads) {
+  const std::size_t max_length = data_options(settings, inputs.config.context_length).max_length;
+  const LearnerMemory& learner = memory.learner;
+  say(fmt::format("training {}", settings.model.string()));
+  say(fmt::format("  {:<11}{:.1f} million, {}", "weights",
+                  static_cast<double>(inputs.config.num_parameters()) / 1e6,
+                  settings.lora > 0 ? fmt::format("kept; adapters of rank {} learn", settings.lora)
+                                    : std::string("all learn")));
+  say(data_line("data", settings.data, inputs.train, max_length));
+  if (inputs.validation) {
+    say(data_line("validation", settings.validation, *inputs.validation, max_length));
+  }
+  say(
+      fmt::format("  {:<11}{} of {} examples, rate {:g}, {} after {} of warm-up, clip {:g}, weight "
+                  "decay {:g}, seed {}",
+                  "steps", options.schedule.num_steps, options.order.examples_per_step,
+                  options.schedule.peak, settings.schedule, options.schedule.warmup_steps,
+                  settings.clip, settings.weight_decay, settings.seed));
+  say(
+      fmt::format("  {:<11}{:.2f} GiB of {:.2f}: {:.2f} weights for products, {:.2f} what learns "
+                  "and its gradients, {:.2f} optimiser, {:.2f} activations ({} of {} layers kept)",
+                  "memory", in_gib(memory.total()), in_gib(limit), in_gib(learner.weight_bytes),
+                  in_gib(learner.parameter_bytes), in_gib(memory.optimiser_bytes),
+                  in_gib(learner.activation_bytes), learner.kept_layers, inputs.config.num_layers));
+  say(fmt::format("  {:<11}{} on {} threads", "precision", settings.precision, num_threads));
+}
+
+class TerminalListener : public SftListener {
+ public:
+  TerminalListener(std::size_t num_done, std::size_t num_steps)
+      : progress_("training", num_steps - num_done, "steps"), first_(num_done) {}
+
+  void on_step(const SftStep& step, std::size_t) override {
+    last_ = step;
+    tokens_ += step.tokens;
+    seconds_ += step.seconds;
+    progress_.update(step.step - first_,
+                     fmt::format("loss {:.4f}, {:.0f} tokens/s", step.loss, rate()));
+  }
+  void on_saved(std::size_t) override {}
+
+  void finish() {
+    progress_.clear();
+    if (!last_) return;
+    std::string line = fmt::format("step {}: loss {:.4f}", last_->step, last_->loss);
+    if (last_->validation_loss) line += fmt::format(", held out {:.4f}", *last_->validation_loss);
+    say(fmt::format("{}; {} tokens, {:.0f} tokens/s", line, tokens_, rate()));
+  }
+
+ private:
+  double rate() const { return static_cast<double>(tokens_) / std::max(seconds_, 1e-9); }
+
+  Progress progress_;
+  std::size_t first_;
+  std::size_t tokens_ = 0;
+  double seconds_ = 0;
+  std::optional<SftStep> last_;
+};
+
+// From the command line, or of the run to go on with.
+Result<SftSettings> settings_of(const Options& options) {
+  if (!options.resume.empty()) {
+    RR_TRY(const RunFolder folder, RunFolder::open(options.resume));
+    return sft_settings_from_json(folder.run().value("settings", Json()),
+                                  (folder.path() / "run.json").string());
+  }
+  SftSettings settings = options.settings;
+  RR_TRY(const fs::path model, find_model(options.model));
+  settings.model = fs::absolute(model);
+  settings.data = fs::absolute(options.data);
+  if (!options.validation.empty()) settings.validation = fs::absolute(options.validation);
+  settings.precision = options.model.precision;
+  settings.chat_template = options.model.chat_template;
+  settings.shuffle = !options.no_shuffle;
+  return settings;
+}
+
+Result<RunFolder> folder_of(const Options& options, const SftSettings& settings,
+                            const Json& identity) {
+  if (options.resume.empty()) {
+    Json run = {{"program", "reasonrank " RR_VERSION}, {"kind", "sft"}};
+    run.update(identity);
+    run["settings"] = to_json(settings);
+    return RunFolder::create(options.output, run);
+  }
+  RR_TRY(RunFolder folder, RunFolder::open(options.resume));
+  RR_TRY_STATUS(expect_same(folder.run(), identity, (folder.path() / "run.json").string()));
+  return folder;
+}
+
+Result<int> train(const Options& options) {
+  RR_TRY(const SftSettings settings, settings_of(options));
+  RR_TRY(const Inputs inputs, read_inputs(settings));
+  const SftOptions sft = sft_options(settings, inputs.train);
+  LearnerOptions learner_settings = learner_options(settings);
+  const std::size_t limit = options.memory_gib > 0
+                                ? static_cast<std::size_t>(options.memory_gib * (1 << 30))
+                                : free_memory() / 5 * 4;
+  RR_TRY(const TrainingMemory memory,
+         plan_training_memory(inputs.config, longest_row(settings, inputs.train), limit,
+                              learner_settings));
+  const std::size_t num_threads =
+      options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
+  RR_TRY(const RunFolder folder, folder_of(options, settings, identity_of(inputs)));
+  say_plan(settings, inputs, sft, memory, limit, num_threads);
+
+  ThreadPool pool(num_threads);
+  RR_TRY(const std::unique_ptr<Learner> learner,
+         Learner::load(*inputs.files, learner_settings, pool));
+  SftTrainer trainer(*learner, inputs.train, inputs.held_out(), sft, pool);
+  std::vector<std::string> damaged;
+  RR_TRY_STATUS(trainer.restore(folder, damaged));
+  for (const std::string& line : damaged) say("passed over: " + line);
+  if (!options.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
+
+  const std::atomic<bool>& stop = stop_on_interrupt();
+  TerminalListener listener(trainer.num_done(), sft.schedule.num_steps);
+  const Status status = trainer.run(folder, listener, stop);
+  listener.finish();
+  RR_TRY_STATUS(status);
+  if (trainer.num_done() == sft.schedule.num_steps) return kExitOk;
+  say(fmt::format("stopped after step {} of {}; go on with\n  reasonrank train sft --resume {}",
+                  trainer.num_done(), sft.schedule.num_steps, folder.path().string()));
+  return kExitInterrupted;
+}
+
+// What learns, and from what.
+void add_data_options(CLI::App& command, Options& options) {
+  SftSettings& settings = options.settings;
+  command.add_option("--data", options.data, "examples: sft.jsonl (docs/formats/training-data.md)");
+  command.add_option(
+      "--validation", options.validation,
+      "held-out examples in the same format: their loss chooses the best checkpoint");
+  command.add_option("-o,--output", options.output, "a new folder for the run");
+  command.add_option("--resume", options.resume,
+                     "go on with the run in this folder; takes its settings");
+  command.add_option("--config", options.config,
+                     "a TOML file with any of these options, named alike; the command line goes "
+                     "first");
+  command
+      .add_option("--max-length", settings.max_length,
+                  "tokens of an example; 0: the model's context, at most 23552")
+      ->capture_default_str();
+  command.add_option("--long", settings.long_examples, "what is done with longer ones")
+      ->check(CLI::IsMember({"drop", "cut"}))
+      ->capture_default_str();
+  command
+      .add_option("--row-tokens", settings.row_tokens,
+                  "tokens that go through the model at once: short examples share a row without "
+                  "seeing each other")
+      ->capture_default_str();
+  command.add_flag("--no-shuffle", options.no_shuffle, "take examples in the file's order");
+  command.add_flag("--group-by-length", settings.group_by_length,
+                   "take examples of about one length together");
+  command.add_option("--seed", settings.seed, "of order and adapters")->capture_default_str();
+}
+
+void add_learning_options(CLI::App& command, SftSettings& settings) {
+  command.add_option("--epochs", settings.epochs)->capture_default_str();
+  command.add_option("--steps", settings.steps, "instead of epochs; 0: as epochs say")
+      ->capture_default_str();
+  command.add_option("--batch-size", settings.batch_size, "examples")->capture_default_str();
+  command.add_option("--accumulate", settings.accumulate, "batches a step")->capture_default_str();
+  command.add_option("--lr", settings.lr, "peak learning rate; without it 5e-6, with --lora 1e-4")
+      ->check([](const std::string& text) {
+        return std::strtod(text.c_str(), nullptr) > 0
+                   ? std::string()
+                   : "expected a learning rate above 0, found " + text;
+      });
+  command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
+      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
+      ->capture_default_str();
+  command
+      .add_option("--warmup", settings.warmup, "steps in which the rate rises; below 1: a share")
+      ->capture_default_str();
+  command.add_option("--weight-decay", settings.weight_decay, "of matrices")->capture_default_str();
+  command.add_option("--clip", settings.clip, "largest norm of the gradient; 0: any")
+      ->capture_default_str();
+  command
+      .add_option("--lora", settings.lora,
+                  "rank of adapters that learn in the place of the weights; 0: the weights do")
+      ->type_name("RANK")
+      ->capture_default_str();
+  command.add_option("--lora-alpha", settings.lora_alpha, "their scale; 0: the rank")
+      ->capture_default_str();
+}
+
+void add_keeping_options(CLI::App& command, Options& options) {
+  SftSettings& settings = options.settings;
+  command.add_option("--save-every", settings.save_every, "steps between checkpoints")
+      ->capture_default_str();
+  command.add_option("--keep", settings.keep, "checkpoints to keep, beside the best")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command
+      .add_option("--validate-every", settings.validate_every,
+                  "steps between looks at the held-out examples; 0: at the end")
+      ->capture_default_str();
+  command
+      .add_option("--memory", options.memory_gib,
+                  "GiB to take at most; without it, four fifths of what is free")
+      ->check(CLI::PositiveNumber);
+}
+
+Status read_config(CLI::App& command, const Options& options) {
+  if (options.config.empty()) return ok_status();
+  return read_config_file(command, options.config);
+}
+
+// A wrong command line, in one sentence; empty where it is right.
+std::string misuse(const CLI::App& command, const Options& options) {
+  if (!options.resume.empty()) {
+    for (const CLI::Option* const option : command.get_options()) {
+      const std::string name = option->get_single_name();
+      if (option->count() > 0 && name != "resume" && name != "threads" && name != "memory") {
+        return fmt::format("--resume takes the run's own settings: leave out --{}", name);
+      }
+    }
+    return "";
+  }
+  if (options.data.empty()) return "expected --data sft.jsonl, or --resume with a run's folder";
+  if (options.output.empty()) return "expected -o with a folder for the run";
+  return "";
+}
+
+}  // namespace
+
+void add_train_sft_command(CLI::App& train_app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command =
+      train_app.add_subcommand("sft", "Teach a model to answer as examples do");
+  add_model_options(*command, options->model);
+  add_data_options(*command, *options);
+  add_learning_options(*command, options->settings);
+  add_keeping_options(*command, *options);
+  command->footer(
+      "Loss is on the last message of an example alone, its end token included. The folder gets\n"
+      "run.json, metrics.jsonl and checkpoints; Ctrl-C writes one more before it stops.\n"
+      "Examples:\n"
+      "  reasonrank train sft --data sft.jsonl --validation validation.jsonl -o runs/a\n"
+      "  reasonrank train sft --data sft.jsonl --lora 32 --epochs 3 -o runs/b\n"
+      "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"
+      "  reasonrank train sft --resume runs/a");
+  command->callback([options, command, &exit_code] {
+    if (const Status config = read_config(*command, *options); !config.ok()) {
+      exit_code = report_failure(config.error());
+      return;
+    }
+    if (const std::string wrong = misuse(*command, *options); !wrong.empty()) {
+      say("reasonrank train sft: " + wrong);
+      exit_code = kExitUsage;
+      return;
+    }
+    const Result<int> result = train(*options);
+    exit_code = result.ok() ? result.value() : report_failure(result.error());
+  });
+}
+
+}  // namespace rr

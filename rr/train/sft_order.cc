@@ -1,0 +1,74 @@
+#include "rr/train/sft_order.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "rr/base/check.h"
+#include "rr/base/random.h"
+
+namespace rr {
+namespace {
+
+constexpr std::size_t kGroupedSteps = 50;
+
+}  // namespace
+
+SftOrder::SftOrder(const SftData& data, const SftOrderOptions& options)
+    : data_(data), options_(options) {
+  RR_CHECK(!data.examples.empty(), "an order needs examples");
+  RR_CHECK(options.examples_per_step >= 1, "a step needs an example");
+}
+
+std::vector<std::size_t> SftOrder::epoch(std::size_t number) const {
+  std::vector<std::size_t> order(data_.examples.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (options_.shuffles) {
+    RandomStream random(options_.seed, stream_of(fmt::format("sft epoch {}", number)));
+    shuffle(order, random);
+  }
+  if (!options_.groups_by_length) return order;
+  const std::size_t group = kGroupedSteps * options_.examples_per_step;
+  for (std::size_t begin = 0; begin < order.size(); begin += group) {
+    const std::size_t end = std::min(order.size(), begin + group);
+    std::stable_sort(order.begin() + static_cast<std::ptrdiff_t>(begin),
+                     order.begin() + static_cast<std::ptrdiff_t>(end),
+                     [&](std::size_t a, std::size_t b) {
+                       return data_.examples[a].ids.size() > data_.examples[b].ids.size();
+                     });
+  }
+  return order;
+}
+
+std::vector<std::size_t> SftOrder::examples_of(std::size_t step) const {
+  RR_CHECK(step >= 1, "steps count from 1");
+  const std::size_t size = data_.examples.size();
+  std::vector<std::size_t> result;
+  std::vector<std::size_t> order;
+  std::size_t position = (step - 1) * options_.examples_per_step;
+  for (std::size_t i = 0; i < options_.examples_per_step; ++i, ++position) {
+    if (order.empty() || position % size == 0) order = epoch(position / size);
+    result.push_back(order[position % size]);
+  }
+  return result;
+}
+
+std::vector<std::vector<std::size_t>> SftOrder::rows_of(std::size_t step) const {
+  std::vector<std::vector<std::size_t>> rows;
+  std::vector<std::size_t> tokens;
+  for (const std::size_t example : examples_of(step)) {
+    const std::size_t length = data_.examples[example].ids.size();
+    std::size_t row = 0;
+    while (row < rows.size() && tokens[row] + length > options_.row_tokens) ++row;
+    if (row == rows.size()) {
+      rows.emplace_back();
+      tokens.push_back(0);
+    }
+    rows[row].push_back(example);
+    tokens[row] += length;
+  }
+  return rows;
+}
+
+}  // namespace rr

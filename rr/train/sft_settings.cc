@@ -1,0 +1,191 @@
+#include "rr/train/sft_settings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace rr {
+namespace {
+
+constexpr std::size_t kPublishedCutoff = 23552;
+
+Error wrong(std::string message) { return {Errc::kRejected, std::move(message), ""}; }
+
+double learning_rate(const SftSettings& settings) {
+  if (settings.lr != 0) return settings.lr;
+  return settings.lora > 0 ? 1e-4 : 5e-6;
+}
+
+std::size_t examples_per_step(const SftSettings& settings) {
+  return settings.batch_size * settings.accumulate;
+}
+
+std::size_t num_steps(const SftSettings& settings, const SftData& data) {
+  if (settings.steps > 0) return settings.steps;
+  const double examples = settings.epochs * static_cast<double>(data.examples.size());
+  const double steps = std::ceil(examples / static_cast<double>(examples_per_step(settings)));
+  return std::max<std::size_t>(1, static_cast<std::size_t>(steps));
+}
+
+Decay decay_of(const std::string& schedule) {
+  if (schedule == "constant") return Decay::kConstant;
+  return schedule == "linear" ? Decay::kLinear : Decay::kCosine;
+}
+
+// Calls visit(name, field) for every setting: the one list of their names.
+template <typename Settings, typename Visit>
+void for_each_setting(Settings& settings, const Visit& visit) {
+  visit("chat-template", settings.chat_template);
+  visit("steps", settings.steps);
+  visit("epochs", settings.epochs);
+  visit("batch-size", settings.batch_size);
+  visit("accumulate", settings.accumulate);
+  visit("lr", settings.lr);
+  visit("schedule", settings.schedule);
+  visit("warmup", settings.warmup);
+  visit("weight-decay", settings.weight_decay);
+  visit("clip", settings.clip);
+  visit("precision", settings.precision);
+  visit("max-length", settings.max_length);
+  visit("long", settings.long_examples);
+  visit("row-tokens", settings.row_tokens);
+  visit("shuffle", settings.shuffle);
+  visit("group-by-length", settings.group_by_length);
+  visit("seed", settings.seed);
+  visit("lora", settings.lora);
+  visit("lora-alpha", settings.lora_alpha);
+  visit("save-every", settings.save_every);
+  visit("keep", settings.keep);
+  visit("validate-every", settings.validate_every);
+}
+
+double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
+
+}  // namespace
+
+Status check_settings(const SftSettings& settings, std::size_t context_length) {
+  if (!std::isfinite(settings.lr) || settings.lr < 0) {
+    return wrong(fmt::format("expected a learning rate above 0, found {}", settings.lr));
+  }
+  if (!std::isfinite(settings.epochs) || settings.epochs <= 0) {
+    return wrong(fmt::format("expected more than 0 epochs, found {}", settings.epochs));
+  }
+  if (settings.batch_size == 0 || settings.accumulate == 0) {
+    return wrong("expected a batch of at least one example");
+  }
+  for (const auto& [name, value] : {std::pair("warmup", settings.warmup),
+                                    {"weight-decay", settings.weight_decay},
+                                    {"clip", settings.clip},
+                                    {"lora-alpha", settings.lora_alpha}}) {
+    if (!std::isfinite(value) || value < 0) {
+      return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
+    }
+  }
+  if (settings.lora_alpha > 0 && settings.lora == 0) {
+    return wrong("lora-alpha scales adapters, and there are none without --lora RANK");
+  }
+  if (settings.save_every == 0) return wrong("expected to save every so many steps, found 0");
+  if (settings.max_length > context_length) {
+    return wrong(fmt::format("examples of {} tokens do not fit into the model's context of {}",
+                             settings.max_length, context_length));
+  }
+  return ok_status();
+}
+
+Json to_json(const SftSettings& settings) {
+  Json json = {{"model", settings.model.string()},
+               {"data", settings.data.string()},
+               {"validation", settings.validation.string()}};
+  for_each_setting(settings, [&](const char* name, const auto& value) { json[name] = value; });
+  return json;
+}
+
+Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& where) {
+  SftSettings settings;
+  try {
+    settings.model = json.at("model").get<std::string>();
+    settings.data = json.at("data").get<std::string>();
+    settings.validation = json.at("validation").get<std::string>();
+    for_each_setting(settings, [&](const char* name, auto& value) { json.at(name).get_to(value); });
+  } catch (const Json::exception& error) {
+    return Error{Errc::kMalformed,
+                 fmt::format("expected the settings of a run of this version, found others ({})",
+                             error.what()),
+                 where};
+  }
+  return settings;
+}
+
+LearnerOptions learner_options(const SftSettings& settings) {
+  LearnerOptions options;
+  options.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  options.seed = settings.seed;
+  if (settings.lora > 0) {
+    const double alpha =
+        settings.lora_alpha > 0 ? settings.lora_alpha : static_cast<double>(settings.lora);
+    options.lora = LoraShape{settings.lora, static_cast<float>(alpha)};
+  }
+  return options;
+}
+
+SftDataOptions data_options(const SftSettings& settings, std::size_t context_length) {
+  SftDataOptions options;
+  options.max_length =
+      settings.max_length > 0 ? settings.max_length : std::min(context_length, kPublishedCutoff);
+  options.long_examples =
+      settings.long_examples == "cut" ? LongExamples::kCut : LongExamples::kDrop;
+  return options;
+}
+
+SftOptions sft_options(const SftSettings& settings, const SftData& data) {
+  SftOptions options;
+  const std::size_t steps = num_steps(settings, data);
+  const double warmup =
+      settings.warmup < 1 ? settings.warmup * static_cast<double>(steps) : settings.warmup;
+  options.schedule = {decay_of(settings.schedule), learning_rate(settings),
+                      static_cast<std::size_t>(std::ceil(warmup)), steps};
+  options.optimiser.weight_decay = settings.weight_decay;
+  options.clip = settings.clip;
+  options.order = {examples_per_step(settings), settings.row_tokens, settings.shuffle,
+                   settings.group_by_length, settings.seed};
+  options.save_every = settings.save_every;
+  options.keep_last = settings.keep;
+  options.validate_every = settings.validate_every;
+  return options;
+}
+
+std::size_t longest_row(const SftSettings& settings, const SftData& data) {
+  std::size_t longest = 0;
+  for (const TokenizedExample& example : data.examples)
+    longest = std::max(longest, example.ids.size());
+  const std::size_t a_step = std::min(data.num_tokens(), examples_per_step(settings) * longest);
+  return std::max(longest, std::min(settings.row_tokens, a_step));
+}
+
+Result<TrainingMemory> plan_training_memory(const DecoderConfig& config, std::size_t row_tokens,
+                                            std::size_t limit, LearnerOptions& options) {
+  TrainingMemory memory;
+  options.activation_bytes = 0;
+  memory.learner = plan_learner_memory(config, options, row_tokens);
+  memory.optimiser_bytes = memory.learner.parameter_bytes;  // two moments: values and gradients
+  if (memory.total() > limit) {
+    return Error{
+        Errc::kUnavailable,
+        fmt::format("training needs at least {:.2f} GiB ({:.2f} weights for products, {:.2f} what "
+                    "learns and its gradients, {:.2f} optimiser, {:.2f} activations of {} tokens), "
+                    "and may take {:.2f}; shorter examples, --lora or a smaller model need less",
+                    in_gib(memory.total()), in_gib(memory.learner.weight_bytes),
+                    in_gib(memory.learner.parameter_bytes), in_gib(memory.optimiser_bytes),
+                    in_gib(memory.learner.activation_bytes), row_tokens, in_gib(limit)),
+        ""};
+  }
+  const LearnerMemory least = memory.learner;
+  // One layer's activations are in `least` already; that many bytes more keep that many more.
+  options.activation_bytes = limit - memory.total();
+  memory.learner = plan_learner_memory(config, options, row_tokens);
+  if (memory.learner.kept_layers == 0) memory.learner = least;
+  return memory;
+}
+
+}  // namespace rr

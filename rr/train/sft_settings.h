@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "rr/base/json.h"
+#include "rr/base/result.h"
+#include "rr/nn/learner.h"
+#include "rr/train/sft.h"
+
+namespace rr {
+
+// What a run of supervised fine-tuning is asked to do: the flags of `train sft`, the keys of its
+// configuration file and the "settings" of run.json, by the same names. Defaults are the published
+// system's (reasoning models of 7B: full; 32B: LoRA), but for max_length, which the model bounds.
+struct SftSettings {
+  std::filesystem::path model;
+  std::filesystem::path data;
+  std::filesystem::path validation;  // empty: none
+  std::string chat_template;         // empty: as the model's files say
+
+  std::size_t steps = 0;  // 0: as many as `epochs` are
+  double epochs = 5;
+  std::size_t batch_size = 1;  // examples, `accumulate` times a step
+  std::size_t accumulate = 64;
+  double lr = 0;                    // 0: 5e-6, with LoRA 1e-4
+  std::string schedule = "cosine";  // "constant", "linear"
+  double warmup = 0.1;              // below 1: share of the steps; else steps
+  double weight_decay = 0;
+  double clip = 1;
+  std::string precision = "bf16";  // or "f32"
+
+  std::size_t max_length = 0;  // tokens of an example; 0: the model's context, at most 23,552
+  std::string long_examples = "drop";  // or "cut"
+  std::size_t row_tokens = 2048;
+  bool shuffle = true;
+  bool group_by_length = false;
+  std::uint64_t seed = 42;
+
+  std::size_t lora = 0;   // rank; 0: all weights learn
+  double lora_alpha = 0;  // 0: the rank
+
+  std::size_t save_every = 100;
+  std::size_t keep = 2;
+  std::size_t validate_every = 0;
+};
+
+// Refuses in one sentence what cannot be meant: a learning rate that is 0, negative or no number, a
+// batch of nothing, a context longer than the model's.
+Status check_settings(const SftSettings& settings, std::size_t context_length);
+
+Json to_json(const SftSettings& settings);
+Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& where);
+
+// What the settings mean for the parts.
+LearnerOptions learner_options(const SftSettings& settings);
+SftDataOptions data_options(const SftSettings& settings, std::size_t context_length);
+SftOptions sft_options(const SftSettings& settings, const SftData& data);
+
+// Bytes that a run takes.
+struct TrainingMemory {
+  LearnerMemory learner;
+  std::size_t optimiser_bytes = 0;
+  std::size_t total() const { return learner.total() + optimiser_bytes; }
+};
+
+// Plans a run within `limit` bytes: what is left beside weights, gradients and moments goes to the
+// layers' activations (options.activation_bytes is set). Refused, with the numbers, where not even
+// one layer's fit. `row_tokens`: the most that go through the model at once.
+Result<TrainingMemory> plan_training_memory(const DecoderConfig& config, std::size_t row_tokens,
+                                            std::size_t limit, LearnerOptions& options);
+
+// The tokens of the longest row that a run will have.
+std::size_t longest_row(const SftSettings& settings, const SftData& data);
+
+}  // namespace rr
