@@ -24,6 +24,8 @@ def key_of(figure: dict) -> str | None:
         return f"prefill {figure['tokens']}"
     if figure["what"] == "decode":
         return f"decode {figure['sequences']} at {figure['depth']}"
+    if figure["what"] == "decode shared":
+        return f"decode {figure['sequences']} sharing {figure['depth']}"
     return None
 
 
@@ -76,14 +78,17 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--prefill", nargs="*", default=["512", "2783"])
+    parser.add_argument("--prefill", nargs="*", default=["512", "2783", "4096"])
     parser.add_argument("--depths", nargs="*", default=["128", "2783"])
     parser.add_argument("--batches", nargs="*", default=["4", "8", "16", "32"])
+    parser.add_argument("--shared", nargs="*", default=["4096"])
+    parser.add_argument("--types", nargs="*", default=TYPES, help="of llama.cpp's conversions")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp"))
     args = parser.parse_args()
     options = ["--threads", str(args.threads), "--repeat", "2", "--prefill", *args.prefill]
     options += ["--depths", *args.depths, "--batches", *args.batches]
-    files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in TYPES}
+    options += ["--shared", *args.shared]
+    files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in args.types}
     results = {"reasonrank bf16": {}} | {f"llama.cpp {name}": {} for name in files}
     for _ in range(args.rounds):
         run([args.bench, args.model] + options, results["reasonrank bf16"])

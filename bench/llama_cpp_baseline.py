@@ -119,6 +119,24 @@ def decode_speed(engine: Engine, depth: int, sequences: int, steps: int, repeat:
     return best
 
 
+def shared_speed(engine: Engine, depth: int, sequences: int, steps: int, repeat: int) -> float:
+    """Sequences that have their first `depth` tokens in common, as llama.cpp shares cells."""
+    engine.clear()
+    engine.fill(depth, 0)
+    for sequence in range(1, sequences):
+        ll.llama_memory_seq_cp(engine.memory, 0, sequence, 0, depth)
+    best = 0.0
+    position = depth
+    for _ in range(repeat):
+        start = time.perf_counter()
+        for _ in range(steps):
+            tokens = engine.tokens(sequences)
+            engine.decode([(t, position, s, True) for s, t in enumerate(tokens)])
+            position += 1
+        best = max(best, sequences * steps / (time.perf_counter() - start))
+    return best
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="a GGUF file")
@@ -127,6 +145,7 @@ def main() -> None:
     parser.add_argument("--prefill", type=int, nargs="*", default=[512, 2783])
     parser.add_argument("--depths", type=int, nargs="*", default=[128, 2783])
     parser.add_argument("--batches", type=int, nargs="*", default=[4, 8, 16, 32])
+    parser.add_argument("--shared", type=int, nargs="*", default=[4096])
     parser.add_argument("--flash", type=int, choices=[0, 1], default=1)
     # Its AMX kernels for quantised weights crash on some virtual machines: 0 does without them.
     parser.add_argument("--repack", type=int, choices=[0, 1], default=1)
@@ -138,13 +157,18 @@ def main() -> None:
         quantize(args.model, args.to, args.convert, args.threads)
         return
     say = lambda **figure: print(json.dumps(figure), flush=True)
-    engine = Engine(args.model, 4096, 1, args)
+    engine = Engine(args.model, max([4096, *args.prefill]) + 256, 1, args)
     for tokens in args.prefill:
         say(what="prefill", tokens=tokens, tokens_per_second=prefill_speed(engine, tokens, args.repeat))
     for depth in args.depths:
         speed = decode_speed(engine, depth, 1, 32, args.repeat)
         say(what="decode", depth=depth, sequences=1, tokens_per_second=speed)
     engine.close()
+    for depth in args.shared:
+        engine = Engine(args.model, depth + 32 * 128, 32, args)
+        speed = shared_speed(engine, depth, 32, 8, args.repeat)
+        say(what="decode shared", depth=depth, sequences=32, tokens_per_second=speed)
+        engine.close()
     if not args.batches:
         return
     engine = Engine(args.model, 32 * 384, 32, args)

@@ -35,4 +35,6 @@ void add_cost_command(CLI::App& app, int& exit_code);
 void add_train_command(CLI::App& app, int& exit_code);
 void add_fix_text_command(CLI::App& app, int& exit_code);
 
+void add_bench_command(CLI::App& app, int& exit_code);
+
 }  // namespace rr

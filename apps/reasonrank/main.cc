@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
   rr::add_cost_command(app, exit_code);
   rr::add_fix_text_command(app, exit_code);
 
+  rr::add_bench_command(app, exit_code);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -21,6 +21,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  GeneratorCommandOptions generator;
   JsonlOptions lines;
   FreeStage stage = {.max_tokens = 128, .stop = {}};
   Sampling sampling;
@@ -169,9 +170,15 @@ Status generate(const Options& options) {
       options.lines.has_prompt && options.lines.output.empty() && isatty(STDOUT_FILENO) == 1;
   RR_TRY(JsonlOutput output, JsonlOutput::open(options.lines.output));
   RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
-  LocalGenerator generator(*model);
-  if (with_stream) return stream_answer(generator, options);
-  return answer_lines(generator, options, output);
+  LocalGeneratorOptions generator_options;
+  generator_options.kv_memory_bytes = options.generator.kv_memory;
+  LocalGenerator generator(*model, generator_options);
+  RR_TRY_STATUS(with_stream ? stream_answer(generator, options)
+                            : answer_lines(generator, options, output));
+  if (options.generator.stats) {
+    fmt::print(stderr, "{}", format_stats(generator.counters(), *model));
+  }
+  return ok_status();
 }
 
 int run(const Options& options) {
@@ -207,6 +214,7 @@ void add_model_generate_command(CLI::App& model, int& exit_code) {
   CLI::App* command = model.add_subcommand("generate", "Continue texts and conversations");
   add_jsonl_options(*command, options->lines);
   add_model_options(*command, options->model);
+  add_generator_options(*command, options->generator);
   command->add_option("--max-tokens", options->stage.max_tokens, "to write at most")
       ->capture_default_str();
   add_sampling_options(*command, options->sampling);

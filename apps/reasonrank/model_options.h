@@ -7,6 +7,7 @@
 #include <string>
 
 #include "rr/base/result.h"
+#include "rr/lm_local/local_generator.h"
 #include "rr/lm_local/local_model.h"
 
 namespace rr {
@@ -24,6 +25,19 @@ void add_model_path_option(CLI::App& command, ModelOptions& options);
 
 // --model, --precision, --threads and --chat-template.
 void add_model_options(CLI::App& command, ModelOptions& options);
+
+// How a command's generator uses the machine, and whether it tells.
+struct GeneratorCommandOptions {
+  std::size_t kv_memory = 0;  // bytes for keys and values; 0: three quarters of what is free
+  bool stats = false;
+};
+
+// --kv-memory and --stats.
+void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
+
+// Lines for standard error on what the generator did, each ended: steps by kind with their speed,
+// prompts not read again, forced tokens, memory for keys and values.
+std::string format_stats(const LocalGenerator::Counters& counters, const LocalModel& model);
 
 // What they mean to the room lm_local. Requires options that the command line has checked.
 LocalModelOptions local_model_options(const ModelOptions& options);

@@ -210,8 +210,9 @@ class RunListener : public RerankListener {
 // its passages are cut.
 struct Backend {
   std::unique_ptr<LocalModel> model;
-  std::unique_ptr<Tokenizer> tokenizer;  // of a remote model
-  RemoteGenerator* remote = nullptr;     // `engine`, where it is one
+  std::unique_ptr<Tokenizer> tokenizer;   // of a remote model
+  RemoteGenerator* remote = nullptr;      // `engine`, where it is one
+  const LocalGenerator* local = nullptr;  // `engine`, where it runs its own model
   std::unique_ptr<Generator> engine;
   CachedBackend cached;
   Generator* generator = nullptr;  // the one to ask
@@ -243,7 +244,10 @@ Status use_local(const RerankCommandOptions& options, Backend& backend) {
   }
   LocalGeneratorOptions generator_options;
   generator_options.max_sequences = options.driver.max_in_flight;
-  backend.engine = std::make_unique<LocalGenerator>(*backend.model, generator_options);
+  generator_options.kv_memory_bytes = options.generator.kv_memory;
+  auto generator = std::make_unique<LocalGenerator>(*backend.model, generator_options);
+  backend.local = generator.get();
+  backend.engine = std::move(generator);
   return ok_status();
 }
 
@@ -448,6 +452,9 @@ Status rerank(const RerankCommandOptions& options) {
   RR_TRY_STATUS(write_outputs(options, inputs, finished, outputs));
   say("{}{}", format_summary(summarise(options, inputs, finished, run)),
       format_backend_report(backend));
+  if (options.generator.stats && backend.local != nullptr) {
+    say("{}", format_stats(backend.local->counters(), *backend.model));
+  }
   return ok_status();
 }
 

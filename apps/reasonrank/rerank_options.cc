@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <utility>
 
 #include "apps/reasonrank/choice_option.h"
@@ -197,6 +198,17 @@ void add_output_options(CLI::App& command, RerankCommandOptions& options) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{4096}))
       ->group(group);
   command
+      .add_option("--deadline-ms", options.deadline_ms,
+                  "Time for a topic, from its start; then what its windows came to so far is the "
+                  "result, and the report says so. 0: none")
+      ->check(CLI::Range(std::size_t{0}, kMaxCount))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--read-ahead,!--no-read-ahead", options.driver.reads_ahead,
+                "Read what is certain of a topic's next prompt before its turn (on)")
+      ->group(group);
+  command
       .add_flag("--time-alone", options.driver.first_alone,
                 "Run the first topic by itself, to report what one takes alone")
       ->group(group);
@@ -298,6 +310,7 @@ void add_rerank_options(CLI::App& command, RerankCommandOptions& options) {
   add_input_options(command, options);
   add_search_options(command, options);
   add_model_options(command, options.model);
+  add_generator_options(command, options.generator);
   add_remote_options(command, options.remote);
   command
       .add_option(
@@ -330,6 +343,9 @@ Status settle(RerankCommandOptions& options) {
   if (!options.output.empty() && options.output == options.trace) {
     return usage("-o and --trace name the same file");
   }
+  if (options.deadline_ms > 0) {
+    options.driver.deadline = std::chrono::milliseconds(options.deadline_ms);
+  }
   RR_TRY_STATUS(check_backend(options));
   RR_TRY(const auto planner, make_window_planner(options.loop));
   settle_cut(options);
@@ -355,6 +371,7 @@ Json settings_of(const RerankCommandOptions& options) {
     settings["passage_tokens"] = options.passage_tokens.value_or(kDefaultPassageTokens);
   }
   settings["max_thinking"] = options.driver.answer.max_thinking;
+  if (options.deadline_ms > 0) settings["deadline_ms"] = options.deadline_ms;
   settings["free_answer"] = options.driver.answer.free_answer;
   settings["temperature"] = sampling.temperature;
   settings["top_p"] = sampling.top_p;

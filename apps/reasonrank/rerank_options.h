@@ -54,6 +54,8 @@ struct RerankCommandOptions {
   std::string tokenizer;  // of the remote model, for its passages; empty: they are cut by words
   CacheCommandOptions cache;
   std::optional<std::size_t> in_flight;
+  GeneratorCommandOptions generator;
+  std::size_t deadline_ms = 0;  // of a topic; 0: none
 
   std::string output;
   std::string trace;

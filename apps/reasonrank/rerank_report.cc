@@ -69,6 +69,11 @@ std::string limit_lines(const RunSummary& summary) {
     lines += fmt::format("reasoning: the budget was spent in {} of {}\n", report.budgets_spent,
                          counted(report.windows, "window"));
   }
+  if (report.topics_cut_short > 0) {
+    lines += fmt::format(
+        "deadline: {} ended before {} had run; their ranking is what came before\n",
+        counted(report.topics_cut_short, "topic"), counted(report.windows_left, "window"));
+  }
   if (summary.thinking_cut > 0) {
     lines += fmt::format("reasoning: the context left less than --max-thinking in {}\n",
                          counted(summary.thinking_cut, "window"));

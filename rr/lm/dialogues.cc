@@ -1,16 +1,21 @@
 #include "rr/lm/dialogues.h"
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "rr/base/check.h"
 
 namespace rr {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // What a generator said in one dialogue.
 struct DialogueEvent {
@@ -29,9 +34,15 @@ class Mailbox {
     arrived_.notify_one();
   }
 
-  DialogueEvent wait() {
+  // nullopt: none came before `until`.
+  std::optional<DialogueEvent> wait(std::optional<Clock::time_point> until) {
     std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return !events_.empty(); });
+    const auto is_here = [this] { return !events_.empty(); };
+    if (!until) {
+      arrived_.wait(lock, is_here);
+    } else if (!arrived_.wait_until(lock, *until, is_here)) {
+      return std::nullopt;
+    }
     DialogueEvent event = std::move(events_.front());
     events_.pop_front();
     return event;
@@ -47,6 +58,7 @@ struct InFlight {
   std::unique_ptr<Dialogue> dialogue;
   Generator* generator = nullptr;
   GenerationId generation = 0;
+  Clock::time_point start = Clock::now();
 };
 
 class Runner {
@@ -69,13 +81,40 @@ class Runner {
     while (true) {
       while (in_flight_.size() < limit() && next_ < count_) RR_TRY_STATUS(start(next_++));
       if (in_flight_.empty()) return ok_status();
-      RR_TRY_STATUS(handle(mailbox_->wait()));
+      const std::optional<DialogueEvent> event = mailbox_->wait(next_deadline());
+      if (event) RR_TRY_STATUS(handle(*event));
+      RR_TRY_STATUS(end_late_ones());
     }
   }
 
   std::size_t limit() const {
     const bool alone = options_->first_alone && num_done_ == 0;
     return alone ? 1 : options_->max_in_flight;
+  }
+
+  std::optional<Clock::time_point> next_deadline() const {
+    std::optional<Clock::time_point> next;
+    if (!options_->deadline) return next;
+    for (const auto& [number, in_flight] : in_flight_) {
+      const Clock::time_point its = in_flight.start + *options_->deadline;
+      next = std::min(next.value_or(its), its);
+    }
+    return next;
+  }
+
+  Status end_late_ones() {
+    if (!options_->deadline) return ok_status();
+    const Clock::time_point now = Clock::now();
+    std::vector<std::size_t> late;
+    for (const auto& [number, in_flight] : in_flight_) {
+      if (in_flight.start + *options_->deadline <= now) late.push_back(number);
+    }
+    for (const std::size_t number : late) {
+      InFlight& in_flight = in_flight_.at(number);
+      in_flight.generator->cancel(in_flight.generation);
+      RR_TRY_STATUS(end(number, in_flight));
+    }
+    return ok_status();
   }
 
   Status start(std::size_t number) {
@@ -94,6 +133,7 @@ class Runner {
     if (!submitted.ok()) return in_flight.dialogue->at_question(submitted.error());
     in_flight.generator = question->generator;
     in_flight.generation = submitted.value();
+    if (!question->expected.empty()) question->generator->expect(std::move(question->expected));
     return ok_status();
   }
 
@@ -108,7 +148,9 @@ class Runner {
   }
 
   Status handle(const DialogueEvent& event) {
-    InFlight& in_flight = in_flight_.at(event.number);
+    const auto it = in_flight_.find(event.number);
+    if (it == in_flight_.end()) return ok_status();  // its time was up
+    InFlight& in_flight = it->second;
     Dialogue& dialogue = *in_flight.dialogue;
     if (!event.text.empty()) dialogue.on_text(event.text);
     if (!event.completion) return ok_status();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@ class Dialogue {
   struct Question {
     Generator* generator;
     GenerationRequest request;
+    TokenIds expected = {};  // for Generator::expect(), once the question is asked; empty: nothing
   };
   // What to ask next; nullopt: it is over. Called first of all, and after each accept().
   virtual Result<std::optional<Question>> next() = 0;
@@ -27,7 +29,8 @@ class Dialogue {
   // The answer to what next() gave last. Never one that failed or was cancelled.
   virtual Status accept(const Completion& completion) = 0;
 
-  // Called once, after next() gave nullopt.
+  // Called once, after next() gave nullopt or when its time is up. The answer to a question that
+  // was asked then never comes.
   virtual Status end() = 0;
 
   // The error of a question that was refused or failed, with the place that it befell.
@@ -44,6 +47,9 @@ struct DialogueOptions {
 
   // End the first one before the others start.
   bool first_alone = false;
+
+  // Time for a dialogue, from its start. When it is up, what it asked is cancelled and it ends.
+  std::optional<std::chrono::milliseconds> deadline = {};
 };
 
 // Runs `count` dialogues, many at a time and each at its own pace; they end in any order. `start`

@@ -116,6 +116,7 @@ class CachedGenerator::Desk {
 
   Result<GenerationId> submit(GenerationRequest request, GenerationListener listener);
   void cancel(GenerationId id);
+  void expect(TokenIds beginning) { inner_.expect(std::move(beginning)); }
   const TextModel* text_model() const { return inner_.text_model(); }
 
   Counters counters() const {
@@ -473,6 +474,8 @@ Result<GenerationId> CachedGenerator::submit(GenerationRequest request,
 }
 
 void CachedGenerator::cancel(GenerationId id) { desk_->cancel(id); }
+
+void CachedGenerator::expect(TokenIds beginning) { desk_->expect(std::move(beginning)); }
 
 const TextModel* CachedGenerator::text_model() const { return desk_->text_model(); }
 

@@ -61,6 +61,9 @@ class CachedGenerator : public Generator {
   // A request that others wait for too ends when theirs does.
   void cancel(GenerationId id) override;
 
+  // Handed on to the inner generator.
+  void expect(TokenIds beginning) override;
+
   const TextModel* text_model() const override;
 
   struct Counters {

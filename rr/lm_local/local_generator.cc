@@ -42,6 +42,7 @@ class LocalGenerator::Worker {
 
   Result<GenerationId> submit(GenerationRequest request, GenerationListener listener);
   void cancel(GenerationId id);
+  void expect(TokenIds beginning);
   const TextModel& text_model() const { return model_.text_model(); }
   Counters counters() const;
 
@@ -67,6 +68,7 @@ class LocalGenerator::Worker {
   std::condition_variable wake_;
   std::vector<std::unique_ptr<RunningRequest>> submitted_;
   std::unordered_set<GenerationId> cancelled_;
+  std::vector<TokenIds> expected_;
   bool stopping_ = false;
   Counters counters_;
 
@@ -163,6 +165,16 @@ void LocalGenerator::Worker::cancel(GenerationId id) {
   wake_.notify_one();
 }
 
+void LocalGenerator::Worker::expect(TokenIds beginning) {
+  if (!internal::check_ids(model_.tokenizer(), beginning).ok()) return;
+  if (beginning.size() > model_.context_length()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    expected_.push_back(std::move(beginning));
+  }
+  wake_.notify_one();
+}
+
 LocalGenerator::Counters LocalGenerator::Worker::counters() const {
   const std::lock_guard lock(mutex_);
   return counters_;
@@ -179,17 +191,21 @@ void LocalGenerator::Worker::run() {
 bool LocalGenerator::Worker::take_news() {
   std::vector<std::unique_ptr<RunningRequest>> submitted;
   std::unordered_set<GenerationId> cancelled;
+  std::vector<TokenIds> expected;
   bool goes_on = true;
   {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] {
-      return stopping_ || !submitted_.empty() || !cancelled_.empty() || !scheduler_.is_idle();
+      return stopping_ || !submitted_.empty() || !cancelled_.empty() || !expected_.empty() ||
+             !scheduler_.is_idle();
     });
     submitted.swap(submitted_);
     cancelled.swap(cancelled_);
+    expected.swap(expected_);
     goes_on = !stopping_;
   }
   for (auto& request : submitted) scheduler_.add(std::move(request));
+  for (TokenIds& beginning : expected) scheduler_.expect(std::move(beginning));
   if (cancelled.empty()) return goes_on;
   for (const auto& request : scheduler_.take_out(cancelled)) request->tell_end();
   return goes_on;
@@ -198,6 +214,7 @@ bool LocalGenerator::Worker::take_news() {
 void LocalGenerator::Worker::do_step() {
   const Clock::time_point begin = Clock::now();
   const Step step = scheduler_.plan();
+  if (step.chunks.empty()) return;
   if (forward(step)) take_scores(step);
   const auto finished = scheduler_.finish(step);
   count_step(step, std::chrono::duration<double>(Clock::now() - begin).count());
@@ -241,11 +258,13 @@ void LocalGenerator::Worker::take_scores(const Step& step) {
 }
 
 void LocalGenerator::Worker::count_step(const Step& step, double seconds) {
+  const std::size_t num_read = step.num_read + step.num_expected;
   Steps& steps = step.num_written == 0 ? totals_.reading
-                 : step.num_read == 0  ? totals_.writing
+                 : num_read == 0       ? totals_.writing
                                        : totals_.mixed;
   ++steps.count;
-  steps.read_tokens += step.num_read;
+  steps.read_tokens += num_read;
+  totals_.expected_tokens += step.num_expected;
   steps.written_tokens += step.num_written;
   steps.seconds += seconds;
   totals_.max_running = std::max(totals_.max_running, step.requests.size());
@@ -272,6 +291,8 @@ Result<GenerationId> LocalGenerator::submit(GenerationRequest request,
 }
 
 void LocalGenerator::cancel(GenerationId id) { worker_->cancel(id); }
+
+void LocalGenerator::expect(TokenIds beginning) { worker_->expect(std::move(beginning)); }
 
 const TextModel* LocalGenerator::text_model() const { return &worker_->text_model(); }
 

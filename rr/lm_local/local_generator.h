@@ -52,6 +52,7 @@ class LocalGenerator : public Generator {
 
   Result<GenerationId> submit(GenerationRequest request, GenerationListener listener) override;
   void cancel(GenerationId id) override;
+  void expect(TokenIds beginning) override;
   const TextModel* text_model() const override;
 
   // Steps of one kind, in sum.
@@ -70,6 +71,7 @@ class LocalGenerator : public Generator {
     std::size_t prompt_tokens = 0;      // of requests that ended; so are the next three
     std::size_t cached_tokens = 0;      // of these, known from other requests
     std::size_t completion_tokens = 0;  // of completions that ended by themselves
+    std::size_t expected_tokens = 0;    // of prompts read ahead, whoever came for them
     std::size_t forced_tokens = 0;      // of these, not chosen by the model
     std::size_t max_running = 0;        // most requests in one step
     std::size_t stopped = 0;            // times that a request had to wait for memory in its middle

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <rapidcheck/gtest.h>
+
 #include <cmath>
 #include <condition_variable>
 #include <limits>
@@ -323,6 +325,109 @@ TEST(LocalGenerator, ReadsWhatPromptsHaveInCommonOnce) {
   run(generator, {requests[2]}, later);
   expect_same(later.completion(0), audience.completion(2));
   EXPECT_EQ(later.completion(0).cached_tokens, 640u);
+}
+
+TEST(LocalGenerator, ReadsWhatIsExpectedWhenItHasNothingElseToDo) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  const TokenIds prompt = some_prompt(500, 1);
+  LocalGenerator generator(*model);
+  generator.expect(some_prompt(400, 1));  // the same tokens, as far as they go
+  generator.expect({1, 2, 3});            // no whole block
+  generator.expect(TokenIds(100, 100000));
+  generator.expect(some_prompt(5000, 2));  // longer than the context
+  while (generator.counters().expected_tokens < 384) std::this_thread::yield();
+  Audience audience;
+  run(generator, {request_of(prompt, {FreeStage{2, {}}})}, audience);
+  EXPECT_EQ(audience.completion(0).cached_tokens, 384u);
+  EXPECT_EQ(generator.counters().expected_tokens, 384u);
+}
+
+TEST(LocalGenerator, ReadsWhatIsExpectedBesideOneThatWrites) {
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(endless_scores(), kWords, &decoder);
+  Audience audience;
+  {
+    LocalGenerator generator(*model);
+    decoder->step_s = 0.001;
+    ASSERT_TRUE(
+        generator
+            .submit(request_of({1}, {FreeStage{60, {}}}, {.temperature = 1}), audience.listener(0))
+            .ok());
+    generator.expect(some_prompt(400, 1));
+    audience.wait_for_all();
+    Audience later;
+    run(generator, {request_of(some_prompt(400, 1), {FreeStage{2, {}}})}, later);
+    EXPECT_EQ(later.completion(0).cached_tokens, 384u);
+  }
+  // Little beside the one that writes, so that it is not slowed down.
+  std::size_t mixed = 0;
+  for (const FakeDecoder::StepSize& step : decoder->steps) {
+    if (step.chunks == 2 && step.rows == 1) mixed += step.tokens <= 16 ? 1 : 1000;
+  }
+  EXPECT_GE(mixed, 10u);
+  EXPECT_LT(mixed, 1000u);
+}
+
+// Requests that come and go in any order, with any limits, among others that are cancelled.
+RC_GTEST_PROP(LocalGenerator, WritesTheSameUnderEverySchedule, ()) {
+  const auto scores = hashed_scores(11);
+  const std::size_t count = 24;
+  std::vector<GenerationRequest> requests = mixed_requests(count);
+  for (std::size_t i = 0; i < count; ++i) {  // families with a common beginning
+    TokenIds prompt = some_prompt(64 * (i % 4), 100 + i % 3);
+    const TokenIds& own = std::get<TokenIds>(requests[i].prompt);
+    prompt.insert(prompt.end(), own.begin(), own.end());
+    requests[i].prompt = prompt;
+  }
+  static const std::vector<Completion> alone = [&] {
+    const auto model = fake_model(scores, kWords);
+    std::vector<Completion> completions;
+    for (const GenerationRequest& request : requests) {
+      LocalGenerator generator(*model, {.max_sequences = 1});  // nothing kept from the others
+      completions.push_back(generate_all(generator, {request}).value().at(0));
+    }
+    return completions;
+  }();
+
+  internal::FakeModelOptions options = kWords;
+  options.num_threads = *rc::gen::inRange<std::size_t>(1, 4);
+  FakeDecoder* decoder = nullptr;
+  const auto model = fake_model(scores, options, &decoder);
+  const std::size_t max_blocks = *rc::gen::inRange<std::size_t>(9, 60);
+  decoder->max_kv_blocks = max_blocks;
+  const LocalGeneratorOptions limits = {.max_sequences = *rc::gen::inRange<std::size_t>(1, 12),
+                                        .max_batch_tokens = *rc::gen::inRange<std::size_t>(8, 300),
+                                        .kv_memory_bytes = max_blocks * 640};
+  const auto order =
+      *rc::gen::container<std::vector<std::size_t>>(24, rc::gen::inRange<std::size_t>(0, count));
+  const auto cancelled = *rc::gen::container<std::vector<bool>>(24, rc::gen::arbitrary<bool>());
+  Audience audience;
+  {
+    LocalGenerator generator(*model, limits);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto id = generator.submit(requests[order[i]], audience.listener(i));
+      RC_ASSERT(id.ok());
+      if (i % 5 == 0) generator.expect(std::get<TokenIds>(requests[order[i]].prompt));
+      if (i % 7 == 6) std::this_thread::yield();
+      if (cancelled[i] && i % 3 == 0) generator.cancel(id.value());
+    }
+    audience.wait_for_all();
+    RC_ASSERT(generator.counters().max_kv_blocks <= max_blocks);
+  }
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Completion& found = audience.completion(i);
+    const Completion& expected = alone[order[i]];
+    if (found.stop == StopReason::kCancelled) {
+      RC_ASSERT(cancelled[i]);
+      RC_ASSERT(std::equal(found.ids.begin(), found.ids.end(), expected.ids.begin()));
+    } else {
+      RC_ASSERT(found.ids == expected.ids);
+      RC_ASSERT(found.token_logprobs == expected.token_logprobs);
+      RC_ASSERT(found.text == expected.text);
+    }
+  }
+  RC_ASSERT(decoder->num_kv_blocks() == 0u);
 }
 
 TEST(LocalGenerator, FindsAConversationAgainThatGoesOn) {

@@ -53,6 +53,8 @@ class LocalModel {
   const DecoderConfig& config() const { return parts_.decoder->config(); }
   ThreadPool& pool() { return *parts_.pool; }
   const MemoryPlan& memory() const { return parts_.memory; }
+  std::string kernel_name() const { return parts_.decoder->kernel_name(); }
+  std::size_t num_threads() const { return parts_.pool->num_threads(); }
 
   // nullptr: the model has none; no_chat() says why.
   const ChatTemplate* chat() const { return parts_.chat ? &*parts_.chat : nullptr; }

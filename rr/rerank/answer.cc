@@ -195,6 +195,16 @@ std::vector<Stage> answer_stages(PromptMode mode, const AnswerOptions& options,
           ForcedStage{kOpenAnswer}, PermutationStage{window_size}, ForcedStage{kCloseAnswer}};
 }
 
+TokenIds common_beginning(const Messages& one, const Messages& other, PromptMode mode,
+                          const AnswerOptions& options, const TextModel& model) {
+  const Result<TokenIds> first = encode_prompt(one, mode, options, model);
+  const Result<TokenIds> second = encode_prompt(other, mode, options, model);
+  if (!first.ok() || !second.ok()) return {};
+  const auto [end, ignored] = std::mismatch(first.value().begin(), first.value().end(),
+                                            second.value().begin(), second.value().end());
+  return TokenIds(first.value().begin(), end);
+}
+
 Result<AnswerRequest> make_answer_request(const Prompt& prompt, const Qid& qid, PromptMode mode,
                                           const AnswerOptions& options, const TextModel* model) {
   const std::size_t size = prompt.window.size();

@@ -55,6 +55,10 @@ struct AnswerRequest {
 Result<AnswerRequest> make_answer_request(const Prompt& prompt, const Qid& qid, PromptMode mode,
                                           const AnswerOptions& options, const TextModel* model);
 
+// The tokens that prompts of both conversations begin with. Empty where the model has no template.
+TokenIds common_beginning(const Messages& one, const Messages& other, PromptMode mode,
+                          const AnswerOptions& options, const TextModel& model);
+
 // Refuses, before any work, requests with a window whose prompt would not fit into the model's
 // context, whatever the model answers in the windows before it. Counts each passage by itself, so
 // it may be some tokens too strict.

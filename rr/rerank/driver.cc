@@ -49,7 +49,7 @@ class TopicDialogue : public Dialogue {
            make_answer_request(*prompt, session_.request().topic.qid, state_->prompts->mode(),
                                state_->options->answer, state_->generator->text_model()));
     if (answer.thinking_was_cut) ++thinking_cut_;
-    return std::optional(Question{state_->generator, std::move(answer.request)});
+    return std::optional(Question{state_->generator, std::move(answer.request), foreseen()});
   }
 
   Status accept(const Completion& completion) override {
@@ -63,6 +63,7 @@ class TopicDialogue : public Dialogue {
     result.ranking = session_.ranking();
     result.report = session_.report();
     result.thinking_cut = thinking_cut_;
+    result.windows_left = result.report.windows_left;
     result.seconds = seconds_since(start_);
     if (state_->most_in_flight == 1 && !state_->run.alone_s) state_->run.alone_s = result.seconds;
     --state_->in_flight;
@@ -83,6 +84,16 @@ class TopicDialogue : public Dialogue {
   void on_text(std::string_view text) override { state_->listener->on_text(topic_, text); }
 
  private:
+  // What is certain of the next prompt already.
+  TokenIds foreseen() const {
+    const TextModel* const model = state_->generator->text_model();
+    if (!state_->options->reads_ahead || model == nullptr) return {};
+    const std::optional<RerankSession::Foreseen> foreseen = session_.foresee();
+    if (!foreseen) return {};
+    return common_beginning(foreseen->one, foreseen->other, state_->prompts->mode(),
+                            state_->options->answer, *model);
+  }
+
   std::size_t topic_;
   RunState* state_;
   RerankSession session_;
@@ -101,7 +112,9 @@ Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& gener
   RR_TRY_STATUS(run_dialogues(
       requests.size(),
       [&state](std::size_t topic) { return std::make_unique<TopicDialogue>(topic, state); },
-      {.max_in_flight = options.max_in_flight, .first_alone = options.first_alone}));
+      {.max_in_flight = options.max_in_flight,
+       .first_alone = options.first_alone,
+       .deadline = options.deadline}));
   state.run.seconds = seconds_since(start);
   return std::move(state.run);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -22,6 +23,14 @@ struct DriverOptions {
   // Finish the first topic before the others start, to learn what one topic takes alone.
   bool first_alone = false;
 
+  // Time for a topic, from its start. When it is up, the window that runs is cancelled, and the
+  // order that the windows before it left is the result.
+  std::optional<std::chrono::milliseconds> deadline = {};
+
+  // Tell the generator what is certain of a topic's next prompt while the one before it runs
+  // (Generator::expect). Changes no result.
+  bool reads_ahead = true;
+
   AnswerOptions answer = {};
   SessionOptions session = {};
 };
@@ -31,6 +40,7 @@ struct TopicResult {
   RerankReport report;
   std::size_t thinking_cut = 0;  // windows whose context left fewer tokens than max_thinking
   double seconds = 0;            // from its start to its last answer, others running beside it
+  std::size_t windows_left = 0;  // that did not run because the time was up
 };
 
 // What is told while topics run, from the thread that called rerank_all(). Topics are numbered as

@@ -126,6 +126,55 @@ TEST(RerankAll, RunsTheFirstTopicAloneWhereAskedTo) {
   EXPECT_EQ(generator.answered[1], "q0/1");
 }
 
+TEST(RerankAll, EndsATopicWhoseTimeIsUpWithWhatItHas) {
+  HeldGenerator generator(reverse);
+  // Topic 0 gets the answer to its first window and none to its second; topic 1 gets both. Which of
+  // those that wait is answered follows from the order of the submits.
+  std::size_t submits = 0;
+  generator.choose = [&](std::size_t) {
+    constexpr int kAnswers[] = {0, 0, -1, 1};  // q0/0, q1/0; q0/1 waits; q1/1
+    return kAnswers[submits++];
+  };
+  Listener listener;
+  const auto run =
+      rerank_all(topics(2), generator, kWindows, kDirect,
+                 {.max_in_flight = 2, .deadline = std::chrono::milliseconds(300)}, listener);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(docids_of(run->topics[0].ranking), "d0d1d5d4d3d2");
+  EXPECT_EQ(run->topics[0].windows_left, 1u);
+  EXPECT_EQ(run->topics[0].report.topics_cut_short, 1u);
+  EXPECT_GE(run->topics[0].seconds, 0.3);
+  EXPECT_EQ(docids_of(run->topics[1].ranking), "d4d5d1d0d3d2");
+  EXPECT_EQ(run->topics[1].windows_left, 0u);
+  EXPECT_THAT(generator.cancelled, ::testing::ElementsAre(3u));
+}
+
+TEST(RerankAll, TellsTheGeneratorWhatIsCertainOfTheNextPrompt) {
+  const internal::ByteTokenizer tokenizer;
+  const ChatTemplate chat = ChatTemplate::named("qwen2.5").value();
+  const TextModel model{&tokenizer, &chat, 1 << 20};
+  for (const bool reads_ahead : {true, false}) {
+    std::vector<TokenIds> asked;
+    HeldGenerator generator([&](const GenerationRequest& request) {
+      asked.push_back(std::get<TokenIds>(request.prompt));
+      return reverse(request);
+    });
+    generator.model = &model;
+    Listener listener;
+    DriverOptions options;
+    options.reads_ahead = reads_ahead;
+    ASSERT_TRUE(rerank_all(topics(1), generator, kWindows, kDirect, options, listener).ok());
+    ASSERT_EQ(asked.size(), 2u);
+    ASSERT_EQ(generator.expected.size(), reads_ahead ? 1u : 0u);
+    if (!reads_ahead) continue;
+    const TokenIds& expected = generator.expected[0];
+    ASSERT_LT(expected.size(), asked[1].size());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), asked[1].begin()));
+    const std::string text(expected.begin(), expected.end());
+    EXPECT_THAT(text, HasSubstr("[1] text\n[2] text\n"));  // ranks 1 and 2, in no window before
+  }
+}
+
 TEST(RerankAll, FailsWithTheTopicAndTheWindowAfterTellingWhatIsDone) {
   HeldGenerator generator([](const GenerationRequest& request) {
     Completion completion = reverse(request);

@@ -67,8 +67,11 @@ RerankReport& RerankReport::operator+=(const RerankReport& other) {
   passages += other.passages;
   cut_passages += other.cut_passages;
   budgets_spent += other.budgets_spent;
+  topics_cut_short += other.topics_cut_short;
+  windows_left += other.windows_left;
   ranks_as_scores += other.ranks_as_scores;
   prompt_tokens += other.prompt_tokens;
+  cached_tokens += other.cached_tokens;
   completion_tokens += other.completion_tokens;
   forced_tokens += other.forced_tokens;
   model_s += other.model_s;
@@ -106,6 +109,22 @@ std::optional<Prompt> RerankSession::next_prompt() const {
   return Prompt{prompts_->build(query_, passages), window, records_.size()};
 }
 
+std::optional<RerankSession::Foreseen> RerankSession::foresee() const {
+  if (records_.size() + 2 > plan_.size()) return std::nullopt;
+  const Window& now = plan_[records_.size()];
+  const Window& after = plan_[records_.size() + 1];
+  const std::size_t certain_end = std::min(after.end, now.start);
+  if (after.start >= certain_end) return std::nullopt;
+  const auto prompt_with = [&](std::string_view unknown) {
+    std::vector<std::string_view> passages;
+    for (std::size_t rank = after.start; rank < after.end; ++rank) {
+      passages.push_back(rank < certain_end ? texts_[order_[rank]].text : unknown);
+    }
+    return prompts_->build(query_, passages);
+  };
+  return Foreseen{prompt_with("A"), prompt_with("1")};
+}
+
 void RerankSession::accept(const Completion& completion) {
   RR_CHECK(records_.size() < plan_.size(), "an answer that was not asked for");
   WindowRecord record;
@@ -116,6 +135,7 @@ void RerankSession::accept(const Completion& completion) {
                                     {answer_format(prompts_->mode()), options_.parser});
   record.choice_logprobs = choices_of(completion, record.parsed);
   record.prompt_tokens = completion.prompt_tokens;
+  record.cached_tokens = completion.cached_tokens;
   record.completion_tokens = count_tokens(completion);
   record.forced_tokens = count_forced(completion);
   record.budget_spent = ran_into_budget(completion);
@@ -161,6 +181,8 @@ Ranking RerankSession::ranking() const {
 RerankReport RerankSession::report() const {
   RerankReport report;
   report.topics = 1;
+  report.windows_left = plan_.size() - records_.size();
+  report.topics_cut_short = report.windows_left > 0 ? 1 : 0;
   for (const WindowRecord& record : records_) {
     ++report.windows;
     report.incomplete_answers += record.parsed.is_complete() ? 0 : 1;
@@ -171,6 +193,7 @@ RerankReport RerankSession::report() const {
     report.digit_like += record.parsed.digit_like;
     report.budgets_spent += record.budget_spent ? 1 : 0;
     report.prompt_tokens += record.prompt_tokens;
+    report.cached_tokens += record.cached_tokens;
     report.completion_tokens += record.completion_tokens;
     report.forced_tokens += record.forced_tokens;
     report.model_s += record.prefill_s + record.decode_s;

@@ -32,6 +32,7 @@ struct WindowRecord {
   std::vector<double> choice_logprobs;  // of parsed.order, as JudgedWindow has them; may be empty
 
   std::size_t prompt_tokens = 0;      // 0 where the backend does not say, as below
+  std::size_t cached_tokens = 0;      // of these, known from earlier prompts and not read again
   std::size_t completion_tokens = 0;  // forced ones included
   std::size_t forced_tokens = 0;      // of these, not chosen by the model
   bool budget_spent = false;          // a free part ran into its budget
@@ -55,10 +56,13 @@ struct RerankReport {
   std::size_t passages = 0;      // that stood in a prompt, each once a topic
   std::size_t cut_passages = 0;  // of these, longer than a prompt holds
 
-  std::size_t budgets_spent = 0;    // windows
-  std::size_t ranks_as_scores = 0;  // topics whose choice probabilities are not known: 1/rank
+  std::size_t budgets_spent = 0;     // windows
+  std::size_t topics_cut_short = 0;  // whose time was up before their last window
+  std::size_t windows_left = 0;      // that these would still have had
+  std::size_t ranks_as_scores = 0;   // topics whose choice probabilities are not known: 1/rank
 
   std::size_t prompt_tokens = 0;
+  std::size_t cached_tokens = 0;  // of these, not read again
   std::size_t completion_tokens = 0;
   std::size_t forced_tokens = 0;
   double model_s = 0;  // prefill and decoding, summed over windows: with many topics in flight
@@ -84,6 +88,15 @@ class RerankSession {
   // What to ask next; nullopt once every window is done.
   std::optional<Prompt> next_prompt() const;
 
+  // What is certain already of the prompt after next_prompt(), whatever the answer to that: both
+  // prompts begin with it, and part where it ends. Windows that slide towards the top add passages
+  // at their heads that no window has moved yet. nullopt: nothing is certain, or no prompt follows.
+  struct Foreseen {
+    Messages one;
+    Messages other;
+  };
+  std::optional<Foreseen> foresee() const;
+
   // The answer to next_prompt(). Requires that there is one.
   void accept(const Completion& completion);
 
@@ -106,7 +119,8 @@ class RerankSession {
   const std::string& query_text() const { return query_; }
   const PassageText& passage_text(std::size_t candidate) const { return texts_[candidate]; }
 
-  // Of the windows done; passages, cut_passages and topics are of the whole topic.
+  // Of the windows done; passages, cut_passages and topics are of the whole topic, and windows
+  // still to come count as left.
   RerankReport report() const;
 
  private:

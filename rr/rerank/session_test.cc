@@ -69,6 +69,47 @@ TEST(RerankSession, RunsEachWindowOnWhatTheOnesBeforeItLeft) {
   EXPECT_EQ(session.report().incomplete_answers, 0u);
 }
 
+// What two texts begin with.
+std::string common(const std::string& a, const std::string& b) {
+  return {a.begin(), std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first};
+}
+
+TEST(RerankSession, ForeseesWhatNoAnswerCanChange) {
+  const Request request = request_over("abcdefg");
+  RerankSession session(request, SlidingWindows(3, 2), kReasoning);  // (4,7), (2,5) and (0,3)
+  for (const char* certain : {"[1] text of c\n[2] text of d\n", "[1] text of a\n[2] text of b\n"}) {
+    const std::optional<RerankSession::Foreseen> foreseen = session.foresee();
+    ASSERT_TRUE(foreseen.has_value());
+    session.accept(reply("<answer>[3] > [1] > [2]</answer>"));
+    const std::string next = session.next_prompt()->messages.back().content;
+    const std::string sure = common(foreseen->one.back().content, foreseen->other.back().content);
+    EXPECT_TRUE(next.starts_with(sure));
+    EXPECT_NE(sure.find(certain), std::string::npos);
+    EXPECT_EQ(sure.find("[3] text"), std::string::npos);
+  }
+  EXPECT_FALSE(session.foresee().has_value());  // no window is left
+}
+
+TEST(RerankSession, ForeseesNothingWhereTheNextWindowBeginsWithThisOne) {
+  const Request request = request_over("abc");
+  const RerankSession once(request, SlidingWindows(3, 2), kReasoning);
+  EXPECT_FALSE(once.foresee().has_value());
+}
+
+TEST(RerankSession, RanksByTheWindowsThatRan) {
+  const Request request = request_over("abcde");
+  RerankSession session(request, SlidingWindows(3, 2), kDirect);  // (2,5) and (0,3)
+  EXPECT_EQ(docids_of(session.ranking()), "abcde");
+  EXPECT_EQ(session.report().windows_left, 2u);
+  session.accept(reply("[3] > [1] > [2]"));
+  EXPECT_EQ(docids_of(session.ranking()), "abecd");
+  EXPECT_EQ(session.report().windows_left, 1u);
+  EXPECT_EQ(session.report().topics_cut_short, 1u);
+  session.accept(reply("[3] > [1] > [2]"));
+  EXPECT_EQ(session.report().windows_left, 0u);
+  EXPECT_EQ(session.report().topics_cut_short, 0u);
+}
+
 TEST(RerankSession, KeepsTheFirstStagesScoresInPlaceWhereAskedTo) {
   const Request request = request_over("abc");
   RerankSession session(request, SlidingWindows(20, 10), kDirect,

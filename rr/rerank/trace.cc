@@ -60,6 +60,7 @@ Json window_to_json(const WindowRecord& record, const RerankSession& session, An
                {"repairs", repairs_of(record.parsed)}};
   if (!record.choice_logprobs.empty()) json["logprobs"] = record.choice_logprobs;
   json["tokens"] = {{"prompt", record.prompt_tokens},
+                    {"cached", record.cached_tokens},
                     {"completion", record.completion_tokens},
                     {"forced", record.forced_tokens}};
   if (record.budget_spent) json["budget_spent"] = true;
@@ -206,6 +207,7 @@ Result<TraceWindow> window_from_json(const Json& json, std::size_t num_candidate
   read_window_lists(json, window);
   const Json tokens = object_or_empty(json, "tokens");
   window.prompt_tokens = count_or(tokens, "prompt", 0);
+  window.cached_tokens = count_or(tokens, "cached", 0);
   window.completion_tokens = count_or(tokens, "completion", 0);
   window.forced_tokens = count_or(tokens, "forced", 0);
   window.budget_spent = json.contains("budget_spent");
@@ -235,7 +237,8 @@ Json topic_to_json(const RerankSession& session, const TopicResult& result, cons
           {"windows", std::move(windows)},
           {"ranking", ranking_to_json(result.ranking.docs)},
           {"seconds", result.seconds},
-          {"thinking_cut", result.thinking_cut}};
+          {"thinking_cut", result.thinking_cut},
+          {"windows_left", result.windows_left}};
 }
 
 Result<TopicTrace> topic_from_json(const Json& json, const std::string& where) {
@@ -254,6 +257,7 @@ Result<TopicTrace> topic_from_json(const Json& json, const std::string& where) {
   RR_TRY(trace.ranking, ranking_from_json(json, where));
   trace.seconds = number_or(json, "seconds", 0);
   trace.thinking_cut = count_or(json, "thinking_cut", 0);
+  trace.windows_left = count_or(json, "windows_left", 0);
   return trace;
 }
 
@@ -284,6 +288,8 @@ RerankReport report_of(const TopicTrace& trace) {
   RerankReport report;
   report.topics = 1;
   report.windows = trace.windows.size();
+  report.windows_left = trace.windows_left;
+  report.topics_cut_short = trace.windows_left > 0 ? 1 : 0;
   for (const TraceWindow& window : trace.windows) {
     report.incomplete_answers += window.repairs.empty() ? 0 : 1;
     report.no_answers += count_or(window.repairs, "no_answer", 0);
@@ -293,6 +299,7 @@ RerankReport report_of(const TopicTrace& trace) {
     report.digit_like += count_or(window.repairs, "digit_like", 0);
     report.budgets_spent += window.budget_spent ? 1 : 0;
     report.prompt_tokens += window.prompt_tokens;
+    report.cached_tokens += window.cached_tokens;
     report.completion_tokens += window.completion_tokens;
     report.forced_tokens += window.forced_tokens;
     report.model_s += window.prefill_s + window.decode_s;

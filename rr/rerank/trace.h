@@ -24,6 +24,7 @@ struct TraceWindow {
   Json repairs = Json::object();   // counts that are not 0
   std::vector<double> logprobs;    // of the choices; empty: not known
   std::size_t prompt_tokens = 0;
+  std::size_t cached_tokens = 0;
   std::size_t completion_tokens = 0;
   std::size_t forced_tokens = 0;
   bool budget_spent = false;
@@ -49,6 +50,7 @@ struct TopicTrace {
   std::vector<ScoredDocid> ranking;        // the result
   double seconds = 0;
   std::size_t thinking_cut = 0;
+  std::size_t windows_left = 0;  // that did not run because the topic's time was up
 };
 
 // The line of a topic that is done. settings: what the run was told to do. keep_prompts adds to

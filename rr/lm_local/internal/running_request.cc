@@ -22,62 +22,45 @@ RunningRequest::RunningRequest(GenerationId id, TokenIds prompt, GenerationReque
       writer_(tokenizer, std::move(request.stages), request.sampling, request.label),
       stream_(tokenizer) {}
 
-void RunningRequest::start(std::unique_ptr<KvSequence> sequence, PrefixTree& tree) {
-  sequence_ = std::move(sequence);
-  kept_ = tree.root();
-  num_kept_ = 0;
+void RunningRequest::start(KeptSequence sequence) {
+  sequence_.emplace(std::move(sequence));
   if (!started_) started_ = Clock::now();
-  take_kept(tree);
+  take_kept();
 }
 
-void RunningRequest::stop() {
-  sequence_.reset();
-  kept_ = nullptr;
-}
+void RunningRequest::stop() { sequence_.reset(); }
 
 // Tokens that may come from a tree: of the first reading, all but the one whose scores begin the
 // completion.
 std::size_t RunningRequest::num_keepable() const { return std::max(num_seen_, prompt_.size() - 1); }
 
-TokenIds RunningRequest::block_ids(std::size_t index) const {
+TokenIds RunningRequest::block_ids(std::size_t start) const {
   TokenIds ids;
   ids.reserve(kKvBlockTokens);
-  for (std::size_t i = index * kKvBlockTokens; i < (index + 1) * kKvBlockTokens; ++i) {
+  for (std::size_t i = start; i < start + kKvBlockTokens; ++i) {
     ids.push_back(i < prompt_.size() ? prompt_[i] : writer_.ids()[i - prompt_.size()]);
   }
   return ids;
 }
 
-void RunningRequest::take_kept(PrefixTree& tree) {
-  while (kept_ != nullptr && length() == num_kept_ * kKvBlockTokens &&
-         length() + kKvBlockTokens <= num_keepable()) {
-    PrefixTree::Node* const next = tree.find(kept_, block_ids(num_kept_));
-    if (next == nullptr) break;
-    sequence_->append(PrefixTree::block_of(*next));
-    tree.touch(next);
-    kept_ = next;
-    ++num_kept_;
+void RunningRequest::take_kept() {
+  while (length() == sequence_->block_start() && length() + kKvBlockTokens <= num_keepable()) {
+    if (!sequence_->take(block_ids(length()))) break;
     if (length() <= num_seen_) continue;
     num_cached_ += length() - num_seen_;
     num_seen_ = length();
   }
 }
 
-std::optional<RunningRequest::BlockToRead> RunningRequest::block_to_read() const {
-  if (kept_ == nullptr || length() / kKvBlockTokens != num_kept_ ||
-      (num_kept_ + 1) * kKvBlockTokens > num_keepable()) {
-    return std::nullopt;
-  }
-  return BlockToRead{kept_, block_ids(num_kept_)};
+std::optional<KeptSequence::BlockToRead> RunningRequest::block_to_read() const {
+  const std::size_t start = sequence_->block_start();
+  if (!sequence_->is_kept() || start + kKvBlockTokens > num_keepable()) return std::nullopt;
+  return sequence_->block_to_read(block_ids(start));
 }
 
-void RunningRequest::keep(PrefixTree& tree) {
-  while (kept_ != nullptr && (num_kept_ + 1) * kKvBlockTokens <= length()) {
-    const TokenIds ids = block_ids(num_kept_);
-    // Another request wrote the same at the same time: its block is kept, and hangs on its blocks.
-    const bool is_there = tree.find(kept_, ids) != nullptr;
-    kept_ = is_there ? nullptr : tree.insert(kept_, ids, sequence_->block(num_kept_));
-    ++num_kept_;
+void RunningRequest::keep() {
+  for (std::size_t start = 0; (start = sequence_->next_to_keep()) < length();) {
+    sequence_->keep(block_ids(start));
   }
 }
 
@@ -102,9 +85,11 @@ DecoderChunk RunningRequest::next_chunk(std::size_t most, std::size_t most_score
   if (is_again || reads_prompt()) {
     const std::size_t size = std::min(most, rest.size());
     const bool is_last = !is_again && length() + size == prompt_.size();
-    return {sequence_.get(), rest.first(size), is_last ? LogitsWanted::kLast : LogitsWanted::kNone};
+    return {sequence_->sequence(), rest.first(size),
+            is_last ? LogitsWanted::kLast : LogitsWanted::kNone};
   }
-  return {sequence_.get(), rest.first(std::min(most_scores, rest.size())), LogitsWanted::kAll};
+  return {sequence_->sequence(), rest.first(std::min(most_scores, rest.size())),
+          LogitsWanted::kAll};
 }
 
 void RunningRequest::take(std::span<const float> scores, std::size_t row_size) {

@@ -10,7 +10,7 @@
 
 #include "rr/lm/generator.h"
 #include "rr/lm_local/internal/completion_writer.h"
-#include "rr/lm_local/internal/prefix_tree.h"
+#include "rr/lm_local/internal/kept_sequence.h"
 #include "rr/nn/decoder.h"
 
 namespace rr::internal {
@@ -35,27 +35,24 @@ class RunningRequest {
   std::size_t num_cached() const { return num_cached_; }
 
   // Before the first next_chunk(), and again after stop().
-  void start(std::unique_ptr<KvSequence> sequence, PrefixTree& tree);
+  void start(KeptSequence sequence);
 
   // Lets go of the sequence.
   void stop();
 
-  std::size_t length() const { return sequence_->length(); }  // tokens in the sequence
+  std::size_t length() const {
+    return sequence_->length();
+  }  // tokens in the sequence; requires start()
 
   // Takes from the tree what it has of the tokens that come next. What the request still needs
-  // scores of is left to be read. Requires that it is started.
-  void take_kept(PrefixTree& tree);
+  // scores of is left to be read.
+  void take_kept();
 
-  // The block that is being read, where a tree could have it: whoever reads the same one need not.
-  struct BlockToRead {
-    PrefixTree::Node* before;
-    TokenIds ids;
-    auto operator<=>(const BlockToRead&) const = default;
-  };
-  std::optional<BlockToRead> block_to_read() const;
+  // The block that it reads next, where it could come from the tree.
+  std::optional<KeptSequence::BlockToRead> block_to_read() const;
 
   // Puts the blocks that were filled since the last time into the tree.
-  void keep(PrefixTree& tree);
+  void keep();
 
   // What to read next: of a prompt, or of what is read again, at most `most` tokens; of the
   // completion at most `most_scores`, each of which gets a row of scores. It points into this
@@ -79,7 +76,7 @@ class RunningRequest {
 
   std::span<const TokenId> unread() const;
   std::size_t num_keepable() const;
-  TokenIds block_ids(std::size_t index) const;
+  TokenIds block_ids(std::size_t start) const;
   void take_row(std::span<const float> scores, std::size_t place);
   std::string new_text();
   Completion make_completion();
@@ -91,11 +88,9 @@ class RunningRequest {
   std::vector<float> logprobs_;
   std::optional<Error> error_;
 
-  std::unique_ptr<KvSequence> sequence_;
-  PrefixTree::Node* kept_ = nullptr;  // the last block in the tree; nullptr: it keeps no more
-  std::size_t num_kept_ = 0;          // blocks up to there
-  std::size_t num_seen_ = 0;          // tokens of prompt and completion that have been read once
-  std::size_t num_cached_ = 0;        // tokens of the prompt that never were
+  std::optional<KeptSequence> sequence_;
+  std::size_t num_seen_ = 0;    // tokens of prompt and completion that have been read once
+  std::size_t num_cached_ = 0;  // tokens of the prompt that never were
 
   StreamDecoder stream_;
   std::size_t num_streamed_ = 0;  // ids that went through stream_

@@ -14,6 +14,13 @@ namespace {
 // write.
 constexpr std::size_t kMaxScoreRows = 256;
 
+// Tokens that a step reads for little more than the reading of the weights, which bounds the speed
+// of a few sequences that write.
+constexpr std::size_t kFreeTokens = 16;
+
+// Tokens of a step that reads ahead and does nothing else: a request that comes waits so long.
+constexpr std::size_t kIdleTokens = 128;
+
 std::size_t blocks_to_come(std::size_t length, std::size_t num_tokens) {
   return Scheduler::blocks_for(length + num_tokens) - Scheduler::blocks_for(length);
 }
@@ -73,7 +80,7 @@ std::vector<std::unique_ptr<RunningRequest>> Scheduler::take_out_all() {
 void Scheduler::admit() {
   while (!waiting_.empty() && running_.size() < limits_.max_sequences) {
     RunningRequest& request = *waiting_.front();
-    request.start(decoder_.new_sequence(), tree_);
+    request.start(KeptSequence(decoder_.new_sequence(), tree_));
     if (!running_.empty() && !has_room_for(request)) {
       request.stop();
       return;
@@ -95,12 +102,19 @@ Step Scheduler::plan() {
   admit();
   Step step;
   num_blocks_due_ = 0;
+  plan_requests(step);
+  RR_CHECK(running_.empty() || !step.requests.empty(), "the first one can always go on");
+  plan_expected(step);
+  return step;
+}
+
+void Scheduler::plan_requests(Step& step) {
   std::size_t tokens_left = limits_.max_batch_tokens;
-  std::set<RunningRequest::BlockToRead> being_read;
+  std::set<KeptSequence::BlockToRead> being_read;
   for (auto it = running_.begin(); it != running_.end(); ++it) {
     RunningRequest& request = **it;
-    request.take_kept(tree_);
-    const std::optional<RunningRequest::BlockToRead> block = request.block_to_read();
+    request.take_kept();
+    const std::optional<KeptSequence::BlockToRead> block = request.block_to_read();
     if (block && being_read.contains(*block)) continue;
     const std::size_t rows_left = kMaxScoreRows - std::min(kMaxScoreRows, step.num_rows);
     DecoderChunk chunk = request.next_chunk(std::max<std::size_t>(1, tokens_left),
@@ -113,8 +127,37 @@ Step Scheduler::plan() {
     num_blocks_due_ += blocks_to_come(request.length(), chunk.ids.size());
     step.add(&request, chunk);
   }
-  RR_CHECK(!step.requests.empty(), "the first one can always go on");
-  return step;
+}
+
+void Scheduler::expect(TokenIds beginning) {
+  beginning.resize(beginning.size() / kKvBlockTokens * kKvBlockTokens);
+  if (beginning.empty() || blocks_for(beginning.size()) > limits_.max_kv_blocks) return;
+  expected_.push_back({std::move(beginning), std::nullopt});
+  if (expected_.size() > kMaxExpected) expected_.pop_front();
+}
+
+void Scheduler::plan_expected(Step& step) {
+  if (!waiting_.empty()) return;
+  const std::size_t most = step.chunks.empty() ? kIdleTokens : kFreeTokens;
+  const std::size_t planned = step.num_read + step.num_written;
+  for (; !expected_.empty() && planned < most; expected_.pop_front()) {
+    Expected& next = expected_.front();
+    if (!next.sequence) next.sequence.emplace(decoder_.new_sequence(), tree_);
+    KeptSequence& sequence = *next.sequence;
+    const std::span<const TokenId> ids = next.ids;
+    while (sequence.length() < ids.size() && sequence.length() == sequence.block_start() &&
+           sequence.take(ids.subspan(sequence.length(), kKvBlockTokens))) {
+    }
+    const auto rest = ids.subspan(sequence.length());
+    const auto chunk = rest.first(std::min(rest.size(), most - planned));
+    // Where it is there, or a request reads it now, or there is no room for it, nothing is left to
+    // do.
+    if (chunk.empty() || !sequence.is_kept()) continue;
+    if (!make_room(blocks_to_come(sequence.length(), chunk.size()))) continue;
+    step.chunks.push_back({sequence.sequence(), chunk, LogitsWanted::kNone});
+    step.num_expected = chunk.size();
+    return;
+  }
 }
 
 // Stops the requests behind this one as far as needed, then itself. Those behind it have not been
@@ -144,7 +187,14 @@ void Scheduler::stop_last() {
 }
 
 std::vector<std::unique_ptr<RunningRequest>> Scheduler::finish(const Step& step) {
-  for (RunningRequest* request : step.requests) request->keep(tree_);
+  for (RunningRequest* request : step.requests) request->keep();
+  if (step.num_expected > 0) {
+    Expected& read = expected_.front();
+    for (std::size_t start = 0;
+         (start = read.sequence->next_to_keep()) < read.sequence->length();) {
+      read.sequence->keep(std::span(read.ids).subspan(start, kKvBlockTokens));
+    }
+  }
   std::vector<std::unique_ptr<RunningRequest>> finished;
   std::erase_if(running_, [&](std::unique_ptr<RunningRequest>& request) {
     if (!request->is_finished()) return false;

@@ -4,10 +4,11 @@
 #include <deque>
 #include <list>
 #include <memory>
-#include <span>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
+#include "rr/lm_local/internal/kept_sequence.h"
 #include "rr/lm_local/internal/prefix_tree.h"
 #include "rr/lm_local/internal/running_request.h"
 #include "rr/nn/decoder.h"
@@ -17,11 +18,12 @@ namespace rr::internal {
 // What one forward() reads, and whose it is.
 struct Step {
   std::vector<RunningRequest*> requests;
-  std::vector<DecoderChunk> chunks;     // one each
-  std::vector<std::size_t> first_rows;  // of scores, one each
+  std::vector<DecoderChunk> chunks;     // one each, then perhaps one of a prompt that is expected
+  std::vector<std::size_t> first_rows;  // of scores, one a request
   std::size_t num_rows = 0;
-  std::size_t num_read = 0;     // tokens of prompts, and such as are read again
-  std::size_t num_written = 0;  // tokens of completions
+  std::size_t num_read = 0;      // tokens of prompts, and such as are read again
+  std::size_t num_written = 0;   // tokens of completions
+  std::size_t num_expected = 0;  // tokens of prompts that are expected
 
   void add(RunningRequest* request, const DecoderChunk& chunk);
   static std::size_t rows_of(const DecoderChunk& chunk);
@@ -54,7 +56,13 @@ class Scheduler {
   void add(std::unique_ptr<RunningRequest> request);
   static std::size_t blocks_for(std::size_t tokens);
 
-  bool is_idle() const { return waiting_.empty() && running_.empty(); }
+  // Notes the beginning of a prompt that may come, to be read while there is nothing better to do:
+  // when nothing runs, and beside few that write, as far as a step costs no more than reading the
+  // weights. Of those noted the last kMaxExpected count.
+  void expect(TokenIds beginning);
+  static constexpr std::size_t kMaxExpected = 256;
+
+  bool is_idle() const { return waiting_.empty() && running_.empty() && expected_.empty(); }
   std::size_t num_running() const { return running_.size(); }
 
   // Takes out those of these that are here.
@@ -63,7 +71,7 @@ class Scheduler {
   std::vector<std::unique_ptr<RunningRequest>> take_out_all();
 
   // What to read next; everything it points to stays until the next call of anything here. Requires
-  // !is_idle(); never empty.
+  // !is_idle(). Empty where nothing runs and what was expected is there already.
   Step plan();
 
   // After the step was read and its requests took their scores: keeps what was read, and gives back
@@ -81,12 +89,20 @@ class Scheduler {
   bool make_room(std::size_t num_blocks);
   bool make_room_for(Line::iterator request, std::size_t num_tokens);
   void stop_last();
+  void plan_requests(Step& step);
+  void plan_expected(Step& step);
 
   Decoder& decoder_;
   SchedulerLimits limits_;
   PrefixTree tree_;
   Line waiting_;
-  Line running_;                    // in the order in which they came
+  Line running_;  // in the order in which they came
+  struct Expected {
+    TokenIds ids;  // whole blocks
+    std::optional<KeptSequence> sequence;
+  };
+  std::deque<Expected> expected_;
+
   std::size_t num_blocks_due_ = 0;  // that the step being planned will take
   std::size_t num_stopped_ = 0;
 };

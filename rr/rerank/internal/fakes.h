@@ -89,8 +89,11 @@ class HeldGenerator : public Generator {
     return next_id_++;
   }
   void cancel(GenerationId id) override { cancelled.push_back(id); }
-  const TextModel* text_model() const override { return nullptr; }
+  void expect(TokenIds beginning) override { expected.push_back(std::move(beginning)); }
+  const TextModel* text_model() const override { return model; }
 
+  const TextModel* model = nullptr;  // to be set before the first submit
+  std::vector<TokenIds> expected;
   std::size_t most_waiting = 0;
   std::vector<std::string> answered;  // labels, in order
   std::vector<GenerationId> cancelled;
