@@ -71,13 +71,18 @@ struct SoundIndex {
 void use(const IndexFiles& files) {
   const std::vector<float> norms(256, 0.5F);
   QueryModel model;
-  for (const char* term : {"common", "rare3", "rare17", "word"}) {
-    QueryTerm found{{}, 1, 1};
-    for (const Segment& segment : files.segments()) found.places.push_back(segment.find_term(term));
-    model.terms.push_back(std::move(found));
+  constexpr std::array<const char*, 4> kTerms = {"common", "rare3", "rare17", "word"};
+  for (std::size_t i = 0; i < kTerms.size(); ++i) {
+    model.terms.push_back({1, 1});
   }
+  for (const Segment& segment : files.segments()) {
+    for (const char* term : kTerms) {
+      model.places.push_back(segment.find_term(term).value_or(Segment::Term{0, 0}));
+    }
+  }
+  Retrieval retrieval;
   for (const rr::SearchMethod method : {rr::SearchMethod::kPruned, rr::SearchMethod::kExhaustive}) {
-    static_cast<void>(retrieve(files, model, norms, 10, method));
+    static_cast<void>(retrieval.run(files, model, norms, 10, method));
   }
   for (std::uint32_t doc = 0; doc < files.statistics().num_documents; doc += 23) {
     static_cast<void>(files.passage(doc));

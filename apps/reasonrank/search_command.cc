@@ -15,6 +15,7 @@
 #include "apps/reasonrank/rerank_report.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
+#include "rr/base/thread_pool.h"
 #include "rr/base/utf8.h"
 #include "rr/bm25/searcher.h"
 #include "rr/ir/run_file.h"
@@ -85,10 +86,13 @@ Status search_query(const SearchCommandOptions& options, const Searcher& searche
 
 std::string format_run(const SearchCommandOptions& options, const Index& index,
                        const std::vector<Topic>& topics, const std::vector<SearchResult>& results) {
+  std::vector<std::string> rankings(topics.size());
+  ThreadPool pool(options.num_threads);
+  pool.run(topics.size(), [&](std::size_t i) {
+    rankings[i] = format_ranking(ranking_of(index, topics[i], results[i]), options.tag);
+  });
   std::string text;
-  for (std::size_t i = 0; i < topics.size(); ++i) {
-    text += format_ranking(ranking_of(index, topics[i], results[i]), options.tag);
-  }
+  for (const std::string& ranking : rankings) text += ranking;
   return text;
 }
 
@@ -103,9 +107,9 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
          search_all(searcher, read.topics, depth_of(options), options.first_stage.exclude_own,
                     options.num_threads, [&progress](std::size_t done) { progress.update(done); }));
   progress.clear();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const std::string run = format_run(options, searcher.index(), read.topics, results);
   RR_TRY_STATUS(options.output.empty() ? write_to_stdout(run) : write_file(options.output, run));
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   for (const std::string& note : notes_on_empty(read.topics, results)) {
     fmt::print(stderr, "reasonrank: {}\n", note);
   }
@@ -113,7 +117,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
     fmt::print(stderr, "reasonrank: {}: {} ill-formed UTF-8 sequences replaced by U+FFFD\n",
                options.topics, read.repaired_utf8);
   }
-  fmt::print(stderr, "reasonrank: {} topics searched in {:.3f} s, {:.0f} a second\n",
+  fmt::print(stderr, "reasonrank: {} topics searched and written in {:.3f} s, {:.0f} a second\n",
              read.topics.size(), elapsed.count(),
              static_cast<double>(read.topics.size()) / std::max(elapsed.count(), 1e-9));
   return ok_status();

@@ -20,8 +20,10 @@ constexpr std::array<std::u16string_view, 33> kStopWords = {
     u"on",   u"or",   u"such", u"that", u"the",  u"their", u"then", u"there", u"these",
     u"they", u"this", u"to",   u"was",  u"will", u"with"};
 
-// Words kept with their stems. A corpus has few frequent words and no end of rare ones.
-constexpr std::size_t kMaxStems = 1U << 18;
+constexpr std::uint32_t kStopWord = internal::WordTable::kNone;
+
+// Words that a caller of terms_of() alone has kept for it: a corpus has no end of rare ones.
+constexpr std::size_t kMaxWords = 1U << 18;
 
 std::u16string utf16_of(std::string_view text) {
   std::u16string units;
@@ -83,21 +85,43 @@ std::string stem_of(std::string_view word) {
 
 }  // namespace
 
-void EnglishAnalyzer::add_term(std::string_view word) {
-  auto known = stems_.find(word);
-  if (known == stems_.end()) known = stems_.emplace(std::string(word), stem_of(word)).first;
-  if (!known->second.empty()) terms_.push_back(known->second);
+void EnglishAnalyzer::add_word(std::string_view word) {
+  std::uint32_t number = words_.find(word);
+  if (number == internal::WordTable::kNone) {
+    number = words_.add(word);
+    const std::string stem = stem_of(word);
+    term_of_.push_back(stem.empty() ? kStopWord : terms_.add(stem));
+  }
+  if (term_of_[number] != kStopWord) numbers_.push_back(term_of_[number]);
+}
+
+const std::vector<std::uint32_t>& EnglishAnalyzer::numbers_of(std::string_view text) {
+  numbers_.clear();
+  for (std::size_t from = 0;;) {
+    const internal::Word word = internal::next_word(text, from);
+    if (word.begin == word.end) return numbers_;
+    add_word(text.substr(word.begin, word.end - word.begin));
+    from = word.end;
+  }
 }
 
 const std::vector<std::string_view>& EnglishAnalyzer::terms_of(std::string_view text) {
+  if (words_.size() > kMaxWords) forget();
+  numbers_of(text);
+  text_terms_.clear();
+  for (const std::uint32_t number : numbers_) text_terms_.push_back(term(number));
+  return text_terms_;
+}
+
+std::size_t EnglishAnalyzer::memory_bytes() const {
+  return words_.memory_bytes() + terms_.memory_bytes() +
+         term_of_.capacity() * sizeof(std::uint32_t);
+}
+
+void EnglishAnalyzer::forget() {
+  words_.clear();
   terms_.clear();
-  if (stems_.size() > kMaxStems) stems_.clear();
-  for (std::size_t from = 0;;) {
-    const internal::Word word = internal::next_word(text, from);
-    if (word.begin == word.end) return terms_;
-    add_term(text.substr(word.begin, word.end - word.begin));
-    from = word.end;
-  }
+  term_of_.clear();
 }
 
 }  // namespace rr

@@ -4,7 +4,9 @@
 
 #include "rr/base/file.h"
 #include "rr/base/json.h"
+#include "rr/base/random.h"
 #include "rr/bm25/internal/porter.h"
+#include "rr/bm25/internal/word_breaks.h"
 #include "tests/shared_data.h"
 
 namespace rr {
@@ -35,6 +37,53 @@ TEST(EnglishAnalyzer, AgreesWithTheReferenceOnEveryVector) {
     ++num_vectors;
   }
   EXPECT_EQ(num_vectors, 115u);
+}
+
+// Random texts of the characters that rules are about, ASCII above all.
+TEST(NextWord, TakesTheShortCutOnlyWhereTheRulesLeadToo) {
+  const std::vector<std::string> pieces = {"a",
+                                           "B",
+                                           "7",
+                                           "dog",
+                                           "42",
+                                           "'",
+                                           ".",
+                                           ",",
+                                           ":",
+                                           ";",
+                                           "_",
+                                           "#",
+                                           "*",
+                                           "\"",
+                                           " ",
+                                           "\n",
+                                           "-",
+                                           "\xE2\x80\x8D",
+                                           "\xEF\xB8\x8F",
+                                           "\xE2\x83\xA3",
+                                           "\xCC\x81",
+                                           "\xD7\x90",
+                                           "\xC3\xA9",
+                                           "\xE6\xBC\xA2",
+                                           "\xF0\x9F\x98\x80",
+                                           "\xE2\x80\x99",
+                                           std::string(130, 'x')};
+  RandomStream random(3, 0);
+  for (int i = 0; i < 30000; ++i) {
+    std::string text;
+    const bool is_ascii = random.below(2) == 0;
+    for (std::uint64_t j = random.below(14); j-- > 0;) {
+      text += pieces[random.below(is_ascii ? 17 : pieces.size())];
+    }
+    for (std::size_t from = 0; from < text.size();) {
+      const internal::Word word = internal::next_word(text, from);
+      const internal::Word by_rules = internal::next_word_by_rules(text, from);
+      ASSERT_EQ(word.begin, by_rules.begin) << text;
+      ASSERT_EQ(word.end, by_rules.end) << text;
+      if (word.begin == word.end) break;
+      from = word.end;
+    }
+  }
 }
 
 TEST(EnglishAnalyzer, DropsStopWordsAndPossessives) {

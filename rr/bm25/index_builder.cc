@@ -117,11 +117,19 @@ struct Worker {
       text = passage.title;
       text += '\n';
       text += passage.text;
-      const auto& terms = analyzer.terms_of(text);
+      const auto& terms = analyzer.numbers_of(text);
       postings.add(doc++, terms);
       frame.lengths.push_back(static_cast<std::uint32_t>(terms.size()));
     }
     compress(raw, frame.compressed);
+  }
+
+  std::size_t memory_bytes() const { return postings.memory_bytes() + analyzer.memory_bytes(); }
+
+  Status spill(const fs::path& path) {
+    const Status spilled = postings.spill(analyzer, path);
+    analyzer.forget();
+    return spilled;
   }
 
   static void compress(const std::string& raw, std::string& compressed) {
@@ -226,7 +234,7 @@ class SegmentBuilder {
       add_documents(frame);
     }
     std::size_t memory = 0;
-    for (const Worker& worker : workers_) memory += worker.postings.memory_bytes();
+    for (const Worker& worker : workers_) memory += worker.memory_bytes();
     return memory > options_.memory_bytes ? spill() : ok_status();
   }
 
@@ -247,7 +255,7 @@ class SegmentBuilder {
   Status spill() {
     for (Worker& worker : workers_) {
       if (worker.postings.empty()) continue;
-      RR_TRY_STATUS(worker.postings.spill(spill_path(num_spills_)));
+      RR_TRY_STATUS(worker.spill(spill_path(num_spills_)));
       ++num_spills_;
     }
     return ok_status();

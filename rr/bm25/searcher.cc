@@ -1,6 +1,7 @@
 #include "rr/bm25/searcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 #include <optional>
@@ -9,12 +10,29 @@
 
 #include "rr/base/check.h"
 #include "rr/base/thread_pool.h"
+#include "rr/bm25/analyzer.h"
 #include "rr/bm25/internal/index_files.h"
 #include "rr/bm25/internal/query_model.h"
 #include "rr/bm25/internal/retrieval.h"
 #include "rr/bm25/internal/small_float.h"
 
 namespace rr {
+
+// What a thread keeps from query to query.
+class internal::SearchWorker {
+ public:
+  EnglishAnalyzer& analyzer() {
+    constexpr std::size_t kMostBytes = 16 << 20;
+    if (analyzer_.memory_bytes() > kMostBytes) analyzer_.forget();
+    return analyzer_;
+  }
+  Retrieval& retrieval() { return retrieval_; }
+
+ private:
+  EnglishAnalyzer analyzer_;
+  Retrieval retrieval_;
+};
+
 namespace {
 
 // As Lucene's BM25Similarity fills its table, operation by operation.
@@ -45,28 +63,42 @@ Searcher::Searcher(const Index& index, const Bm25Options& options)
   RR_CHECK(options.b >= 0 && options.b <= 1, "b is in [0, 1]");
 }
 
-Result<SearchResult> Searcher::search(std::string_view query, std::size_t k,
-                                      SearchMethod method) const {
-  const internal::QueryModel model = internal::query_model(index_->files(), options_, query);
+Result<SearchResult> Searcher::search_with(internal::SearchWorker& worker, std::string_view query,
+                                           std::size_t k, SearchMethod method) const {
+  const internal::QueryModel model =
+      internal::query_model(index_->files(), options_, query, worker.analyzer());
   SearchResult result;
   result.unknown_terms = model.unknown_terms;
   result.num_terms = model.terms.size() + model.unknown_terms;
   if (model.terms.empty() || k == 0) return result;
-  RR_TRY(result.hits, internal::retrieve(index_->files(), model, inverse_norms_, k, method));
+  RR_TRY(result.hits, worker.retrieval().run(index_->files(), model, inverse_norms_, k, method));
   return result;
 }
 
-Result<SearchResult> Searcher::search(const Topic& topic, std::size_t k, bool exclude_own) const {
+Result<SearchResult> Searcher::search_with(internal::SearchWorker& worker, const Topic& topic,
+                                           std::size_t k, bool exclude_own) const {
   std::unordered_set<std::string_view> excluded;
   for (const Docid& docid : topic.excluded) excluded.insert(docid.str());
   if (exclude_own) excluded.insert(topic.qid.str());
-  RR_TRY(SearchResult result, search(topic.query, k + excluded.size()));
+  RR_TRY(SearchResult result,
+         search_with(worker, topic.query, k + excluded.size(), SearchMethod::kPruned));
   if (!excluded.empty()) {
     std::erase_if(result.hits,
                   [&](const Hit& hit) { return excluded.contains(index_->docid(hit.doc)); });
   }
   if (result.hits.size() > k) result.hits.resize(k);
   return result;
+}
+
+Result<SearchResult> Searcher::search(std::string_view query, std::size_t k,
+                                      SearchMethod method) const {
+  internal::SearchWorker worker;
+  return search_with(worker, query, k, method);
+}
+
+Result<SearchResult> Searcher::search(const Topic& topic, std::size_t k, bool exclude_own) const {
+  internal::SearchWorker worker;
+  return search_with(worker, topic, k, exclude_own);
 }
 
 Result<Request> Searcher::request_of(const Topic& topic, const SearchResult& result) const {
@@ -86,12 +118,16 @@ Result<std::vector<SearchResult>> search_all(const Searcher& searcher,
   std::vector<std::optional<Result<SearchResult>>> found(topics.size());
   std::mutex progress_mutex;
   std::size_t num_done = 0;
+  std::atomic<std::size_t> next = 0;
   ThreadPool pool(num_threads);
-  pool.run(topics.size(), [&](std::size_t i) {
-    found[i].emplace(searcher.search(topics[i], k, exclude_own));
-    if (!progress) return;
-    const std::lock_guard lock(progress_mutex);
-    progress(++num_done);
+  pool.run(num_threads, [&](std::size_t) {
+    internal::SearchWorker worker;
+    for (std::size_t i; (i = next++) < topics.size();) {
+      found[i].emplace(searcher.search_with(worker, topics[i], k, exclude_own));
+      if (!progress) continue;
+      const std::lock_guard lock(progress_mutex);
+      progress(++num_done);
+    }
   });
   std::vector<SearchResult> results;
   for (auto& result : found) {

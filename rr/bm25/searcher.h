@@ -15,6 +15,10 @@
 
 namespace rr {
 
+namespace internal {
+class SearchWorker;
+}
+
 // BM25 as Lucene 9 and Anserini compute it, in 32-bit floats:
 //
 //   score(q, d) = sum over the terms t of q of  qtf(t) * idf(t) * tf / (tf + k1 (1 - b + b |d| /
@@ -77,6 +81,14 @@ class Searcher {
   const Index& index() const { return *index_; }
 
  private:
+  friend Result<std::vector<SearchResult>> search_all(const Searcher&, std::span<const Topic>,
+                                                      std::size_t, bool, std::size_t,
+                                                      const std::function<void(std::size_t)>&);
+  Result<SearchResult> search_with(internal::SearchWorker& worker, std::string_view query,
+                                   std::size_t k, SearchMethod method) const;
+  Result<SearchResult> search_with(internal::SearchWorker& worker, const Topic& topic,
+                                   std::size_t k, bool exclude_own) const;
+
   const Index* index_;
   Bm25Options options_;
   std::vector<float> inverse_norms_;  // by length code: 1 / (k1 (1 - b + b |d| / avgdl))

@@ -90,8 +90,10 @@ TEST(Searcher, WeightsQueriesAsAnseriniDoes) {
   const TestFolder folder;
   ASSERT_TRUE(build_index(corpus, folder / "idx", {}).ok());
   const Index index = Index::open(folder / "idx").value();
-  const auto model = internal::query_model(index.files(), {.query_side = true},
-                                           "Do Cholesterol Statin Drugs Cause Breast Cancer?");
+  EnglishAnalyzer analyzer;
+  const auto model =
+      internal::query_model(index.files(), {.query_side = true},
+                            "Do Cholesterol Statin Drugs Cause Breast Cancer?", analyzer);
   std::vector<float> boosts;
   for (const auto& term : model.terms) boosts.push_back(term.boost);
   EXPECT_THAT(boosts, ElementsAre(2.0192628F, 1.6210032F, 3.1420643F, 1.7181631F, 1.1822546F,

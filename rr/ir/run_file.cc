@@ -1,6 +1,6 @@
 #include "rr/ir/run_file.h"
 
-#include <fmt/core.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -235,8 +236,8 @@ std::string format_ranking(const Ranking& ranking, std::string_view tag) {
   const std::string qid = spell_id(ranking.qid.str());
   std::size_t rank = 0;
   for (const ScoredDocid& doc : ranking.docs) {
-    lines += fmt::format("{} Q0 {} {} {} {}\n", qid, spell_id(doc.docid.str()), ++rank, doc.score,
-                         column);
+    fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{} Q0 {} {} {} {}\n"), qid,
+                   spell_id(doc.docid.str()), ++rank, doc.score, column);
   }
   return lines;
 }

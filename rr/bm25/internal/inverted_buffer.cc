@@ -10,58 +10,50 @@
 
 namespace rr::internal {
 
-std::uint32_t InvertedBuffer::number_of(std::string_view term) {
-  const auto known = numbers_.find(term);
-  if (known != numbers_.end()) return known->second;
-  const auto number = static_cast<std::uint32_t>(terms_.size());
-  terms_.emplace_back(term);
-  term_bytes_ += term.size();
-  numbers_.emplace(terms_.back(), number);
-  return number;
-}
-
-void InvertedBuffer::add(std::uint32_t doc, std::span<const std::string_view> terms) {
-  scratch_.clear();
-  for (const std::string_view term : terms) scratch_.push_back(number_of(term));
-  std::sort(scratch_.begin(), scratch_.end());
-  for (std::size_t i = 0; i < scratch_.size();) {
-    std::size_t end = i;
-    while (end < scratch_.size() && scratch_[end] == scratch_[i]) ++end;
-    postings_.push_back({scratch_[i], {doc, static_cast<std::uint32_t>(end - i)}});
-    i = end;
+void InvertedBuffer::add(std::uint32_t doc, std::span<const std::uint32_t> terms) {
+  for (const std::uint32_t term : terms) {
+    if (term >= last_.size()) last_.resize(std::size_t{term} + 1);
+    Last& last = last_[term];
+    if (last.doc == doc) {
+      ++postings_[last.place].posting.frequency;
+    } else {
+      last = {doc, postings_.size()};
+      postings_.push_back({term, {doc, 1}});
+    }
   }
 }
 
 std::size_t InvertedBuffer::memory_bytes() const {
-  constexpr std::size_t kBytesOfTerm = 120;  // a string, its entry in the table and in spill()
   return postings_.capacity() * sizeof(Entry) + postings_.size() * sizeof(Posting) +
-         terms_.size() * kBytesOfTerm + term_bytes_;
+         last_.capacity() * (sizeof(Last) + sizeof(std::size_t) + sizeof(std::uint32_t));
 }
 
-// Counting sort: keeps the documents of a term in their order.
+// A counting sort, which keeps the documents' order.
 std::vector<Posting> InvertedBuffer::postings_by_term(std::vector<std::size_t>& ends) const {
-  ends.assign(terms_.size() + 1, 0);
-  for (const Entry& entry : postings_) ++ends[entry.term + 1];
-  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  ends.assign(last_.size(), 0);
+  for (const Entry& entry : postings_) ++ends[entry.term];
+  std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), std::size_t{0});
   std::vector<Posting> sorted(postings_.size());
   for (const Entry& entry : postings_) sorted[ends[entry.term]++] = entry.posting;
   return sorted;  // ends[term] is now where its postings end
 }
 
-Status InvertedBuffer::spill(const std::filesystem::path& path) {
+Status InvertedBuffer::spill(const EnglishAnalyzer& analyzer, const std::filesystem::path& path) {
   std::vector<std::size_t> ends;
   const std::vector<Posting> sorted = postings_by_term(ends);
-  std::vector<std::uint32_t> order(terms_.size());
+  std::vector<std::uint32_t> order(ends.size());
   std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(),
-            [this](std::uint32_t a, std::uint32_t b) { return terms_[a] < terms_[b]; });
+  std::sort(order.begin(), order.end(), [&analyzer](std::uint32_t a, std::uint32_t b) {
+    return analyzer.term(a) < analyzer.term(b);
+  });
   RR_TRY(OutputFile file, OutputFile::create(path));
   std::string bytes;
   for (const std::uint32_t term : order) {
     const std::size_t begin = term == 0 ? 0 : ends[term - 1];
+    if (begin == ends[term]) continue;  // of a text that was not kept
     bytes.clear();
-    put_varint(bytes, terms_[term].size());
-    bytes += terms_[term];
+    put_varint(bytes, analyzer.term(term).size());
+    bytes += analyzer.term(term);
     put_varint(bytes, ends[term] - begin);
     std::uint32_t before = 0;
     for (std::size_t i = begin; i < ends[term]; ++i) {

@@ -3,47 +3,48 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <deque>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "rr/base/result.h"
+#include "rr/bm25/analyzer.h"
 #include "rr/bm25/internal/posting_list.h"
 
 namespace rr::internal {
 
-// Postings of a part of the corpus in memory, until they are spilled to a file by term.
+// Postings of a part of the corpus in memory, until they are spilled to a file by term. Terms are
+// an analyzer's numbers.
 class InvertedBuffer {
  public:
   // Requires that documents come in increasing order.
-  void add(std::uint32_t doc, std::span<const std::string_view> terms);
+  void add(std::uint32_t doc, std::span<const std::uint32_t> terms);
 
   // What it takes, with what spilling needs on top.
   std::size_t memory_bytes() const;
   bool empty() const { return postings_.empty(); }
 
-  // Writes the terms by their bytes, each with its postings, and is empty then.
-  Status spill(const std::filesystem::path& path);
+  // Writes the analyzer's terms by their bytes, each with its postings, and is empty then.
+  Status spill(const EnglishAnalyzer& analyzer, const std::filesystem::path& path);
 
  private:
   struct Entry {
     std::uint32_t term;
     Posting posting;
   };
+  // A term's last posting, to count repetitions in one document.
+  struct Last {
+    std::uint32_t doc = 0xFFFFFFFF;
+    std::size_t place = 0;
+  };
 
-  std::uint32_t number_of(std::string_view term);
   std::vector<Posting> postings_by_term(std::vector<std::size_t>& ends) const;
 
-  std::unordered_map<std::string_view, std::uint32_t> numbers_;
-  std::deque<std::string> terms_;
-  std::size_t term_bytes_ = 0;
+  std::vector<Last> last_;  // of each term
   std::vector<Entry> postings_;
-  std::vector<std::uint32_t> scratch_;
 };
 
 // Reads a spilled file term by term. The file is our own of minutes ago: damage is an error of the

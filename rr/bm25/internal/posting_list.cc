@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
+#include <utility>
 
 #include "rr/base/check.h"
 #include "rr/bm25/internal/little_endian.h"
@@ -9,11 +11,71 @@
 namespace rr::internal {
 namespace {
 
-constexpr std::size_t kBlockEntryBytes = 8;  // last document and end of the block
+constexpr std::size_t kBlockEntryBytes = 12;  // last document, ends of the block and its impacts
+constexpr std::size_t kLanes = 4;
+constexpr std::size_t kLaneValues = kBlockSize / kLanes;
 
-void pack(std::span<const std::uint32_t> values, int width, std::string& bytes) {
+// Values are packed in four lanes, as four numbers are computed with at once: value 4 i + lane is
+// the i-th of its lane, and the lanes' 32-bit words alternate. D. Lemire and L. Boytsov, "Decoding
+// billions of integers per second through vectorization", SPE 45(1), 2015 (SIMD-BP128).
+void pack_block(const std::uint32_t* values, unsigned width, std::string& bytes) {
+  std::array<std::uint32_t, kBlockSize> words{};
+  for (std::size_t i = 0; i < kLaneValues; ++i) {
+    const std::size_t word = i * width / 32;
+    const std::size_t shift = i * width % 32;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const std::uint64_t value = std::uint64_t{values[kLanes * i + lane]} << shift;
+      words[kLanes * word + lane] |= static_cast<std::uint32_t>(value);
+      if (shift + width > 32) {
+        words[kLanes * (word + 1) + lane] |= static_cast<std::uint32_t>(value >> 32);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < kLanes * width; ++i) put_fixed(bytes, words[i]);
+}
+
+// A word as one load, also where it is computed with three others.
+std::uint32_t word_at(const std::uint8_t* bytes, std::size_t index) {
+  if constexpr (std::endian::native == std::endian::little) {
+    std::uint32_t word;
+    std::memcpy(&word, bytes + 4 * index, sizeof word);
+    return word;
+  } else {
+    return get_fixed<std::uint32_t>(bytes + 4 * index);
+  }
+}
+
+template <unsigned kWidth>
+void unpack_block(const std::uint8_t* bytes, std::uint32_t* values) {
+  if constexpr (kWidth == 0) {
+    std::fill_n(values, kBlockSize, 0U);
+  } else {
+    constexpr auto kMask = static_cast<std::uint32_t>((std::uint64_t{1} << kWidth) - 1);
+    for (std::size_t i = 0; i < kLaneValues; ++i) {
+      const std::size_t word = i * kWidth / 32;
+      const std::size_t shift = i * kWidth % 32;
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        std::uint32_t value = word_at(bytes, kLanes * word + lane) >> shift;
+        if (shift + kWidth > 32) {
+          value |= word_at(bytes, kLanes * (word + 1) + lane) << ((32 - shift) % 32);
+        }
+        values[kLanes * i + lane] = value & kMask;
+      }
+    }
+  }
+}
+
+using UnpackBlock = void (*)(const std::uint8_t*, std::uint32_t*);
+constexpr std::array<UnpackBlock, 33> kUnpackBlock =
+    []<std::size_t... kWidths>(std::index_sequence<kWidths...>) {
+  return std::array<UnpackBlock, 33>{&unpack_block<kWidths>...};
+}
+(std::make_index_sequence<33>());
+
+// What is left over after the full blocks: one value behind the other.
+void pack_rest(std::span<const std::uint32_t> values, unsigned width, std::string& bytes) {
   std::uint64_t pending = 0;
-  int num_pending = 0;
+  unsigned num_pending = 0;
   for (const std::uint32_t value : values) {
     pending |= static_cast<std::uint64_t>(value) << num_pending;
     for (num_pending += width; num_pending >= 8; num_pending -= 8, pending >>= 8) {
@@ -24,7 +86,8 @@ void pack(std::span<const std::uint32_t> values, int width, std::string& bytes) 
 }
 
 // Reads up to kUnpackSlack bytes behind the packed ones.
-void unpack(const std::uint8_t* bytes, std::size_t count, unsigned width, std::uint32_t* values) {
+void unpack_rest(const std::uint8_t* bytes, std::size_t count, unsigned width,
+                 std::uint32_t* values) {
   const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
   for (std::size_t i = 0, bit = 0; i < count; ++i, bit += width) {
     values[i] =
@@ -32,12 +95,22 @@ void unpack(const std::uint8_t* bytes, std::size_t count, unsigned width, std::u
   }
 }
 
+void pack(std::span<const std::uint32_t> values, unsigned width, std::string& bytes) {
+  if (values.size() == kBlockSize) return pack_block(values.data(), width, bytes);
+  pack_rest(values, width, bytes);
+}
+
+void unpack(const std::uint8_t* bytes, std::size_t count, unsigned width, std::uint32_t* values) {
+  if (count == kBlockSize) return kUnpackBlock[width](bytes, values);
+  unpack_rest(bytes, count, width, values);
+}
+
 std::size_t packed_bytes(std::size_t count, unsigned width) { return (count * width + 7) / 8; }
 
-int width_of(std::span<const std::uint32_t> values) {
+unsigned width_of(std::span<const std::uint32_t> values) {
   std::uint32_t all = 0;
   for (const std::uint32_t value : values) all |= value;
-  return static_cast<int>(std::bit_width(all));
+  return static_cast<unsigned>(std::bit_width(all));
 }
 
 // The pairs that no other beats in both; by increasing length and frequency.
@@ -102,108 +175,74 @@ void encode_postings(std::span<const Posting> postings, std::span<const std::uin
     impacts.clear();
     competitive_impacts(
         block, [&](std::uint32_t doc) { return lengths[doc]; }, impacts);
-    impact_bytes += static_cast<char>(impacts.size());
     for (const Impact& impact : impacts) {
       put_varint(impact_bytes, impact.frequency);
       impact_bytes += static_cast<char>(impact.length);
     }
+    put_fixed(directory, static_cast<std::uint32_t>(impact_bytes.size()));
   }
   bytes += directory;
-  put_fixed(bytes, static_cast<std::uint32_t>(impact_bytes.size()));
   bytes += impact_bytes;
   bytes += blocks;
 }
 
 std::optional<PostingList> PostingList::open(std::span<const std::uint8_t> bytes,
-                                             std::uint32_t num_postings, std::uint32_t num_docs,
-                                             std::span<const std::uint8_t> lengths) {
+                                             std::uint32_t num_postings, std::uint32_t num_docs) {
   PostingList list;
   list.bytes_ = bytes;
   list.num_postings_ = num_postings;
+  list.num_docs_ = num_docs;
   if (num_postings == 0 || num_postings > num_docs) return std::nullopt;
-  const bool is_whole =
-      list.is_short() ? list.open_short(num_docs, lengths) : list.open_long(num_docs);
-  if (!is_whole) return std::nullopt;
+  if (num_postings > kBlockSize && !list.open_long()) return std::nullopt;
   return list;
 }
 
-bool PostingList::open_short(std::uint32_t num_docs, std::span<const std::uint8_t> lengths) {
-  std::array<std::uint32_t, kBlockSize> docs;
-  std::array<std::uint32_t, kBlockSize> frequencies;
-  if (!decode_short(docs, frequencies) || docs[num_postings_ - 1] >= num_docs) return false;
-  blocks_.push_back({docs[num_postings_ - 1], 0, static_cast<std::uint32_t>(bytes_.size()), 0});
-  // One impact that bounds them all: short lists decide little, and opening them must be cheap.
-  Impact bound{0, 255};
-  for (std::size_t i = 0; i < num_postings_; ++i) {
-    bound.frequency = std::max(bound.frequency, frequencies[i]);
-    bound.length = std::min(bound.length, lengths[docs[i]]);
-  }
-  impacts_.push_back(bound);
+bool PostingList::open_long() {
+  const std::size_t directory_bytes = num_blocks() * kBlockEntryBytes;
+  if (bytes_.size() < directory_bytes) return false;
+  directory_ = bytes_.first(directory_bytes);
+  bytes_ = bytes_.subspan(directory_bytes);
+  const auto impact_bytes =
+      get_fixed<std::uint32_t>(directory_.data() + directory_bytes - kBlockEntryBytes + 8);
+  if (bytes_.size() < impact_bytes) return false;
+  impacts_ = bytes_.first(impact_bytes);
+  bytes_ = bytes_.subspan(impact_bytes);
   return true;
 }
 
-bool PostingList::open_long(std::uint32_t num_docs) {
-  const std::size_t num_blocks = (num_postings_ + kBlockSize - 1) / kBlockSize;
-  const std::size_t impacts_at = num_blocks * kBlockEntryBytes + 4;
-  if (bytes_.size() < impacts_at) return false;
-  const auto impact_bytes = get_fixed<std::uint32_t>(bytes_.data() + impacts_at - 4);
-  if (bytes_.size() - impacts_at < impact_bytes) return false;
-  const std::size_t blocks_at = impacts_at + impact_bytes;
-  blocks_.reserve(num_blocks);
-  std::uint64_t next_doc = 0;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < num_blocks; ++i) {
-    const std::uint8_t* entry = bytes_.data() + i * kBlockEntryBytes;
-    const auto last_doc = get_fixed<std::uint32_t>(entry);
-    const auto end = get_fixed<std::uint32_t>(entry + 4);
-    if (last_doc < next_doc || last_doc >= num_docs || end < begin + 2 ||
-        end > bytes_.size() - blocks_at) {
-      return false;
-    }
-    blocks_.push_back({last_doc, static_cast<std::uint32_t>(blocks_at + begin),
-                       static_cast<std::uint32_t>(blocks_at + end), 0});
-    next_doc = std::uint64_t{last_doc} + 1;
-    begin = end;
-  }
-  return read_impacts(bytes_.subspan(impacts_at, impact_bytes));
+std::uint32_t PostingList::last_doc(std::size_t block) const {
+  return get_fixed<std::uint32_t>(directory_.data() + block * kBlockEntryBytes);
 }
 
-bool PostingList::read_impacts(std::span<const std::uint8_t> bytes) {
-  for (PostingBlock& block : blocks_) {
-    if (bytes.empty()) return false;
-    block.first_impact = static_cast<std::uint32_t>(impacts_.size());
-    const std::size_t count = bytes.front();
-    bytes = bytes.subspan(1);
-    for (std::size_t i = 0; i < count; ++i) {
-      std::uint64_t frequency = 0;
-      if (!take_varint(bytes, frequency) || frequency > 0xFFFFFFFFU || bytes.empty()) return false;
-      impacts_.push_back({static_cast<std::uint32_t>(frequency), bytes.front()});
-      bytes = bytes.subspan(1);
-    }
+bool PostingList::impacts_of(std::size_t block, std::vector<Impact>& impacts) const {
+  impacts.clear();
+  const std::uint8_t* entry = directory_.data() + block * kBlockEntryBytes;
+  const std::uint32_t begin =
+      block == 0 ? 0 : get_fixed<std::uint32_t>(entry - kBlockEntryBytes + 8);
+  const auto end = get_fixed<std::uint32_t>(entry + 8);
+  if (begin >= end || end > impacts_.size()) return false;
+  for (auto rest = impacts_.subspan(begin, end - begin); !rest.empty();) {
+    std::uint64_t frequency = 0;
+    if (!take_varint(rest, frequency) || frequency > 0xFFFFFFFFU || rest.empty()) return false;
+    impacts.push_back({static_cast<std::uint32_t>(frequency), rest.front()});
+    rest = rest.subspan(1);
   }
-  return bytes.empty();
-}
-
-std::span<const Impact> PostingList::impacts_of(std::size_t block) const {
-  const std::size_t begin = blocks_[block].first_impact;
-  const std::size_t end =
-      block + 1 < blocks_.size() ? blocks_[block + 1].first_impact : impacts_.size();
-  return std::span(impacts_).subspan(begin, end - begin);
+  return true;
 }
 
 std::size_t PostingList::size_of(std::size_t block) const {
   return std::min<std::size_t>(kBlockSize, num_postings_ - block * kBlockSize);
 }
 
-bool PostingList::decode_short(std::array<std::uint32_t, kBlockSize>& docs,
-                               std::array<std::uint32_t, kBlockSize>& frequencies) const {
+bool PostingList::decode_short(std::span<std::uint32_t, kBlockSize> docs,
+                               std::span<std::uint32_t, kBlockSize> frequencies) const {
   std::span<const std::uint8_t> rest = bytes_;
   std::uint64_t next = 0;
   for (std::size_t i = 0; i < num_postings_; ++i) {
     std::uint64_t gap = 0;
     std::uint64_t frequency = 0;
     if (!take_varint(rest, gap) || !take_varint(rest, frequency)) return false;
-    if (gap > 0xFFFFFFFFU || next + gap > 0xFFFFFFFFU || frequency > 0xFFFFFFFFU) return false;
+    if (gap >= num_docs_ || next + gap >= num_docs_ || frequency > 0xFFFFFFFFU) return false;
     docs[i] = static_cast<std::uint32_t>(next + gap);
     frequencies[i] = static_cast<std::uint32_t>(frequency);
     next += gap + 1;
@@ -211,28 +250,32 @@ bool PostingList::decode_short(std::array<std::uint32_t, kBlockSize>& docs,
   return rest.empty();
 }
 
-bool PostingList::decode(std::size_t block, std::array<std::uint32_t, kBlockSize>& docs,
-                         std::array<std::uint32_t, kBlockSize>& frequencies) const {
-  if (is_short()) return decode_short(docs, frequencies);
-  const PostingBlock& place = blocks_[block];
-  const std::uint8_t* bytes = bytes_.data() + place.begin;
+bool PostingList::decode(std::size_t block, std::span<std::uint32_t, kBlockSize> docs,
+                         std::span<std::uint32_t, kBlockSize> frequencies) const {
+  if (num_blocks() == 1) return decode_short(docs, frequencies);
+  const std::uint8_t* entry = directory_.data() + block * kBlockEntryBytes;
+  const std::uint32_t begin =
+      block == 0 ? 0 : get_fixed<std::uint32_t>(entry - kBlockEntryBytes + 4);
+  const auto end = get_fixed<std::uint32_t>(entry + 4);
+  if (end > bytes_.size() || begin > end || end - begin < 2) return false;
+  const std::uint8_t* bytes = bytes_.data() + begin;
   const std::size_t count = size_of(block);
   const unsigned gap_width = bytes[0];
   const unsigned frequency_width = bytes[1];
   const std::size_t gap_bytes = packed_bytes(count, gap_width);
   if (gap_width > 32 || frequency_width > 32 ||
-      place.end - place.begin != 2 + gap_bytes + packed_bytes(count, frequency_width)) {
+      end - begin != 2 + gap_bytes + packed_bytes(count, frequency_width)) {
     return false;
   }
   unpack(bytes + 2, count, gap_width, docs.data());
   unpack(bytes + 2 + gap_bytes, count, frequency_width, frequencies.data());
-  std::uint64_t next = block == 0 ? 0 : std::uint64_t{blocks_[block - 1].last_doc} + 1;
+  std::uint64_t next = block == 0 ? 0 : std::uint64_t{last_doc(block - 1)} + 1;
   for (std::size_t i = 0; i < count; ++i) {
     next += docs[i];
     docs[i] = static_cast<std::uint32_t>(next++);
     ++frequencies[i];
   }
-  return next == std::uint64_t{place.last_doc} + 1;
+  return next <= num_docs_ && next == std::uint64_t{last_doc(block)} + 1;
 }
 
 }  // namespace rr::internal

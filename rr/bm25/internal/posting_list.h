@@ -35,41 +35,37 @@ struct Impact {
   std::uint8_t length;
 };
 
-struct PostingBlock {
-  std::uint32_t last_doc;
-  std::uint32_t begin;  // of its bytes, in the list
-  std::uint32_t end;
-  std::uint32_t first_impact;  // in PostingList::impacts(), up to the next block's
-};
-
-// Reads a list. Any bytes are safe: damage is found, by open() or by decode().
+// Reads a list in place: a view, cheap to make. Any bytes are safe: damage is found by decode() and
+// impacts_of(), and what last_doc() gives of a damaged list is any number.
 class PostingList {
  public:
   // nullopt: damaged. The bytes, and kUnpackSlack behind them, must outlive the list.
   static std::optional<PostingList> open(std::span<const std::uint8_t> bytes,
-                                         std::uint32_t num_postings, std::uint32_t num_docs,
-                                         std::span<const std::uint8_t> lengths);
+                                         std::uint32_t num_postings, std::uint32_t num_docs);
 
-  std::span<const PostingBlock> blocks() const { return blocks_; }
-  std::span<const Impact> impacts_of(std::size_t block) const;
+  std::size_t num_blocks() const { return (num_postings_ + kBlockSize - 1) / kBlockSize; }
   std::size_t size_of(std::size_t block) const;
 
-  // The block's postings into the first size_of(block) places; false: damaged.
-  bool decode(std::size_t block, std::array<std::uint32_t, kBlockSize>& docs,
-              std::array<std::uint32_t, kBlockSize>& frequencies) const;
+  // A list of one block has no directory: it is decoded to know these. Requires num_blocks() > 1.
+  std::uint32_t last_doc(std::size_t block) const;
+  // False: damaged.
+  bool impacts_of(std::size_t block, std::vector<Impact>& impacts) const;
+
+  // The block's postings into the first size_of(block) places, documents increasing and below
+  // num_docs; false: damaged.
+  bool decode(std::size_t block, std::span<std::uint32_t, kBlockSize> docs,
+              std::span<std::uint32_t, kBlockSize> frequencies) const;
 
  private:
-  bool open_short(std::uint32_t num_docs, std::span<const std::uint8_t> lengths);
-  bool open_long(std::uint32_t num_docs);
-  bool read_impacts(std::span<const std::uint8_t> bytes);
-  bool decode_short(std::array<std::uint32_t, kBlockSize>& docs,
-                    std::array<std::uint32_t, kBlockSize>& frequencies) const;
-  bool is_short() const { return num_postings_ <= kBlockSize; }
+  bool open_long();
+  bool decode_short(std::span<std::uint32_t, kBlockSize> docs,
+                    std::span<std::uint32_t, kBlockSize> frequencies) const;
 
-  std::span<const std::uint8_t> bytes_;
+  std::span<const std::uint8_t> bytes_;  // of a longer list: of its blocks
+  std::span<const std::uint8_t> directory_;
+  std::span<const std::uint8_t> impacts_;
   std::uint32_t num_postings_ = 0;
-  std::vector<PostingBlock> blocks_;
-  std::vector<Impact> impacts_;
+  std::uint32_t num_docs_ = 0;
 };
 
 }  // namespace rr::internal

@@ -1,7 +1,8 @@
 #include "rr/bm25/internal/query_model.h"
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <cstdint>
 #include <utility>
 
 #include "rr/bm25/analyzer.h"
@@ -18,30 +19,54 @@ float boost_of(float frequency, float idf, float query_length, const Bm25Options
 }
 
 struct CountedTerm {
-  std::string_view text;
+  std::uint32_t number;  // of the analyzer
   float frequency;
 };
 
-std::vector<CountedTerm> count_terms(const std::vector<std::string_view>& terms) {
-  std::vector<CountedTerm> counted;
-  std::unordered_map<std::string_view, std::size_t> places;
-  for (const std::string_view term : terms) {
-    const auto [place, is_new] = places.emplace(term, counted.size());
-    if (is_new) counted.push_back({term, 0});
-    ++counted[place->second].frequency;
+// In the order in which they first stand in the query.
+std::vector<CountedTerm> count_terms(const std::vector<std::uint32_t>& numbers) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> sorted;  // number, place
+  for (std::uint32_t place = 0; place < numbers.size(); ++place) {
+    sorted.emplace_back(numbers[place], place);
   }
-  return counted;
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::pair<std::uint32_t, CountedTerm>> counted;  // by the first place
+  for (const auto& [number, place] : sorted) {
+    if (counted.empty() || counted.back().second.number != number) {
+      counted.push_back({place, {number, 0}});
+    }
+    ++counted.back().second.frequency;
+  }
+  std::sort(counted.begin(), counted.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<CountedTerm> terms;
+  for (const auto& [place, term] : counted) terms.push_back(term);
+  return terms;
 }
 
 // Where the term is in each segment; the number of documents that have it.
 std::uint64_t find_term(const IndexFiles& files, std::string_view text,
-                        std::vector<std::optional<Segment::Term>>& places) {
+                        std::vector<Segment::Term>& places) {
   std::uint64_t num_documents = 0;
+  places.clear();
   for (const Segment& segment : files.segments()) {
-    places.push_back(segment.find_term(text));
-    if (places.back()) num_documents += places.back()->num_documents;
+    places.push_back(segment.find_term(text).value_or(Segment::Term{0, 0}));
+    num_documents += places.back().num_documents;
   }
   return num_documents;
+}
+
+// [term][segment] becomes [segment][term].
+std::vector<Segment::Term> by_segment(const std::vector<Segment::Term>& places,
+                                      std::size_t num_segments) {
+  if (num_segments == 1) return places;
+  std::vector<Segment::Term> turned;
+  for (std::size_t segment = 0; segment < num_segments; ++segment) {
+    for (std::size_t i = segment; i < places.size(); i += num_segments) {
+      turned.push_back(places[i]);
+    }
+  }
+  return turned;
 }
 
 }  // namespace
@@ -57,25 +82,26 @@ float mean_length(const IndexStatistics& statistics) {
                             static_cast<double>(statistics.num_nonempty));
 }
 
-QueryModel query_model(const IndexFiles& files, const Bm25Options& options,
-                       std::string_view query) {
-  EnglishAnalyzer analyzer;
-  const std::vector<std::string_view>& words = analyzer.terms_of(query);
+QueryModel query_model(const IndexFiles& files, const Bm25Options& options, std::string_view query,
+                       EnglishAnalyzer& analyzer) {
+  const std::vector<std::uint32_t>& words = analyzer.numbers_of(query);
   const IndexStatistics& statistics = files.statistics();
   const float mean = mean_length(statistics);
   QueryModel model;
+  std::vector<Segment::Term> places;
+  std::vector<Segment::Term> all_places;
   for (const CountedTerm& counted : count_terms(words)) {
-    QueryTerm term;
-    const std::uint64_t num_documents = find_term(files, counted.text, term.places);
+    const std::uint64_t num_documents = find_term(files, analyzer.term(counted.number), places);
     if (num_documents == 0) {
       ++model.unknown_terms;
       continue;
     }
-    term.idf = inverse_document_frequency(num_documents, statistics.num_nonempty);
-    term.boost =
-        boost_of(counted.frequency, term.idf, static_cast<float>(words.size()), options, mean);
-    model.terms.push_back(std::move(term));
+    const float idf = inverse_document_frequency(num_documents, statistics.num_nonempty);
+    model.terms.push_back(
+        {boost_of(counted.frequency, idf, static_cast<float>(words.size()), options, mean), idf});
+    all_places.insert(all_places.end(), places.begin(), places.end());
   }
+  model.places = by_segment(all_places, files.segments().size());
   return model;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "rr/bm25/analyzer.h"
 #include "rr/bm25/internal/index_files.h"
 #include "rr/bm25/searcher.h"
 
@@ -12,13 +12,14 @@ namespace rr::internal {
 
 // A term of the query that some document has. boost * idf is the most that it can give.
 struct QueryTerm {
-  std::vector<std::optional<Segment::Term>> places;  // in each segment that has it
   float boost;
   float idf;
 };
 
 struct QueryModel {
   std::vector<QueryTerm> terms;  // in the order in which they first stand in the query
+  // [segment][term]: where the terms are; of no documents where the segment lacks one.
+  std::vector<Segment::Term> places;
   std::size_t unknown_terms = 0;
 };
 
@@ -26,6 +27,7 @@ struct QueryModel {
 float inverse_document_frequency(std::uint64_t num_with_term, std::uint64_t num_documents);
 float mean_length(const IndexStatistics& statistics);
 
-QueryModel query_model(const IndexFiles& files, const Bm25Options& options, std::string_view query);
+QueryModel query_model(const IndexFiles& files, const Bm25Options& options, std::string_view query,
+                       EnglishAnalyzer& analyzer);
 
 }  // namespace rr::internal

@@ -200,9 +200,8 @@ Error Segment::damaged_postings() const {
 Result<PostingList> Segment::postings_of(Term term) const {
   const std::uint64_t begin = term.number == 0 ? 0 : number64(posting_ends_, term.number - 1);
   const std::uint64_t end = number64(posting_ends_, term.number);
-  auto list =
-      PostingList::open(files_[kPostings].bytes.subspan(begin, end - begin), term.num_documents,
-                        static_cast<std::uint32_t>(lengths_.size()), lengths_);
+  auto list = PostingList::open(files_[kPostings].bytes.subspan(begin, end - begin),
+                                term.num_documents, static_cast<std::uint32_t>(lengths_.size()));
   if (!list) return damaged_postings();
   return std::move(*list);
 }

@@ -352,15 +352,38 @@ std::size_t word_end(const Scanner& scanner) {
   return std::max(end, emoji_end(scanner));
 }
 
+// What an ASCII character is to the short cut of next_word().
+enum class Plain : std::uint8_t {
+  kNothing,  // in no word, and ends one
+  kInside,   // a letter or a digit
+  kMark,     // ends a word unless a letter or digit follows
+  kOther,    // needs the rules
+};
+
+constexpr std::array<Plain, 256> kPlain = [] {
+  std::array<Plain, 256> plain{};
+  for (int c = 0; c < 256; ++c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool is_mark = c == '\'' || c == '.' || c == ',' || c == ':' || c == ';';
+    // # and * can begin a keycap; " matters to Hebrew alone.
+    const bool needs_rules = c >= 0x80 || c == '_' || c == '#' || c == '*';
+    auto& kind = plain[static_cast<std::size_t>(c)];
+    if (is_letter || (c >= '0' && c <= '9')) kind = Plain::kInside;
+    if (is_mark) kind = Plain::kMark;
+    if (needs_rules) kind = Plain::kOther;
+  }
+  return plain;
+}();
+
+Plain plain_at(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return Plain::kNothing;
+  return kPlain[static_cast<unsigned char>(text[at])];
+}
+
 }  // namespace
 
-Word next_word(std::string_view text, std::size_t from) {
+Word next_word_by_rules(std::string_view text, std::size_t from) {
   while (from < text.size()) {
-    const auto byte = static_cast<unsigned char>(text[from]);
-    if (byte == ' ' || byte == '\n') {
-      ++from;
-      continue;
-    }
     const Scanner scanner(text, from);
     const bool may_start = (scanner.kinds() & (kStart | kEmojiStart)) != 0;
     const std::size_t end = may_start ? word_end(scanner) : from;
@@ -370,6 +393,23 @@ Word next_word(std::string_view text, std::size_t from) {
     from = behind.position();
   }
   return {text.size(), text.size()};
+}
+
+Word next_word(std::string_view text, std::size_t from) {
+  Plain here = plain_at(text, from);
+  while (from < text.size() && (here == Plain::kNothing || here == Plain::kMark)) {
+    here = plain_at(text, ++from);
+  }
+  if (here != Plain::kInside) return next_word_by_rules(text, from);
+  std::size_t end = from + 1;
+  while (plain_at(text, end) == Plain::kInside) ++end;
+  const Plain behind = plain_at(text, end);
+  const Plain after = plain_at(text, end + 1);
+  const bool is_over =
+      behind == Plain::kNothing ||
+      (behind == Plain::kMark && (after == Plain::kNothing || after == Plain::kMark));
+  if (!is_over || end - from > kMaxWordUnits) return next_word_by_rules(text, from);
+  return {from, end};
 }
 
 }  // namespace rr::internal

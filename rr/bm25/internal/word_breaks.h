@@ -20,4 +20,7 @@ inline constexpr std::size_t kMaxWordUnits = 255;
 // The first word that starts at `from` or later. Requires valid UTF-8 and from <= text.size().
 Word next_word(std::string_view text, std::size_t from);
 
+// The same without the short cut for plain ASCII, which it is tested against.
+Word next_word_by_rules(std::string_view text, std::size_t from);
+
 }  // namespace rr::internal
