@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -18,7 +19,7 @@ namespace {
 constexpr std::size_t kWindowDocs = 4096;
 // The first windows are smaller: what they find raises the threshold for the rest.
 constexpr std::size_t kFirstWindowDocs = 512;
-constexpr std::size_t kChunkDocs = 64;  // of these, looked through together
+constexpr std::size_t kChunkDocs = 16;  // of these, looked through together
 
 // The sum of a document that no term gave anything: unlike a sum of zeros, it has a sign.
 constexpr double kUntouched = -0.0;
@@ -38,6 +39,20 @@ class Rounding {
  private:
   double shift_;
 };
+
+// Whether one of eight numbers is at least `cut`, two at a time.
+bool any_at_least(const double* numbers, double cut) {
+  using Two [[gnu::vector_size(16)]] = double;
+  const Two cuts = {cut, cut};
+  Two two;
+  std::memcpy(&two, numbers, sizeof two);
+  auto found = two >= cuts;
+  for (std::size_t i = 2; i < 8; i += 2) {
+    std::memcpy(&two, numbers + i, sizeof two);
+    found |= two >= cuts;
+  }
+  return (found[0] | found[1]) != 0;
+}
 
 // What scoring needs of the segment and the query.
 struct Scoring {
@@ -295,17 +310,16 @@ class SegmentSearch {
   void collect(std::uint64_t begin, double optional_bound) {
     auto& candidates = memory_.candidates;
     std::size_t num_candidates = 0;
-    // Below it no sum comes in, in doubles: rounding to a float is monotonic.
-    const double cut = std::nextafter(top_.threshold(), -std::numeric_limits<float>::infinity());
+    // No sum below it comes in: rounding to a float is monotonic, and what these doubles lose is
+    // far less than the float below the threshold is away from it.
+    const double cut =
+        std::nextafter(top_.threshold(), -std::numeric_limits<float>::infinity()) - optional_bound;
     for (std::size_t chunk = 0; chunk < memory_.marks.size(); ++chunk) {
       if (std::exchange(memory_.marks[chunk], std::uint8_t{0}) == 0) continue;
       const std::size_t first = chunk * kChunkDocs;
       double* const sums = memory_.sums.data() + first;
       for (std::size_t i = 0; i < kChunkDocs; i += 8) {
-        int num_above = 0;
-        for (std::size_t j = i; j < i + 8; ++j)
-          num_above += sums[j] + optional_bound >= cut ? 1 : 0;
-        if (num_above == 0) continue;
+        if (!any_at_least(sums + i, cut)) continue;
         // Written whether it stays or not: a branch here could not be predicted.
         for (std::size_t j = i; j < i + 8; ++j) {
           candidates[num_candidates] = {static_cast<std::uint32_t>(begin + first + j), sums[j]};
