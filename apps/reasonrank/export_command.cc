@@ -67,6 +67,7 @@ Status export_llama_factory(const ExportOptions& options) {
 Status export_verl_rows(const fs::path& from, const fs::path& to, const std::string& split,
                         const TrainingPrompts& prompts) {
   RR_TRY(const std::vector<RankingTask> tasks, read_ranking_tasks(from));
+  RR_TRY_STATUS(make_folder(to.parent_path()));
   RR_TRY(AtomicFile rows, AtomicFile::create(to));
   std::size_t written = 0;
   for (const RankingTask& task : tasks) {
@@ -84,7 +85,6 @@ Status export_verl_rows(const fs::path& from, const fs::path& to, const std::str
 
 Status export_verl(const ExportOptions& options) {
   RR_TRY(const TrainingPrompts prompts, TrainingPrompts::load(options.prompts));
-  RR_TRY_STATUS(make_folder(options.output));
   const fs::path data = options.data;
   const fs::path output = options.output;
   RR_TRY_STATUS(
