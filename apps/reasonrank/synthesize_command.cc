@@ -13,11 +13,14 @@
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/remote_options.h"
 #include "apps/reasonrank/synthesize_inputs.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
 #include "rr/lm/replay_generator.h"
+#include "rr/lm_cache/prices.h"
 #include "rr/lm_local/local_generator.h"
+#include "rr/lm_remote/remote_generator.h"
 #include "rr/rerank/journal.h"
 #include "rr/synth/synthesis_driver.h"
 #include "rr/synth/synthesis_record.h"
@@ -40,13 +43,16 @@ Examples:
   reasonrank synthesize --domain math-theorem --topics math.jsonl --index proofwiki -o work
   reasonrank synthesize --domain complex-qa --topics posts.jsonl --corpus pages.jsonl --run web.trec -o work
   reasonrank synthesize --domain web --topics q.jsonl --corpus c.jsonl --run bm25.trec --qrels train.tsv -o work
+  reasonrank synthesize --teacher http://a:8000/v1 http://b:8000/v1 --model NAME --domain coding ... -o work
   reasonrank synthesize --replay work/steps.jsonl --domain web --topics ... -o again)";
 
 constexpr std::size_t kMaxCount = 1'000'000'000;
 
 struct SynthesizeOptions {
   SynthesizeInputOptions inputs;
-  std::string teacher = "local";
+  std::vector<std::string> teachers;  // "local", or addresses
+  RemoteCommandOptions remote;
+  CacheCommandOptions cache;
   std::string replay;
   ModelOptions model;
   std::string judge_model;  // empty: nobody judges
@@ -54,50 +60,97 @@ struct SynthesizeOptions {
   Teacher limits;  // its generator is made later
   double temperature = 0;
   std::size_t passage_tokens = 512;
+  std::size_t passage_words = 384;  // of a remote teacher, whose tokenizer is not here
   std::size_t max_in_flight = 16;
   std::string output;
   bool restart = false;
 };
 
-// The model that teaches, or a recording of one.
+// A model that teaches, here or elsewhere, or a recording of one; perhaps behind a cache.
 struct TeacherBackend {
   std::unique_ptr<LocalModel> model;
-  std::unique_ptr<Generator> generator;
+  RemoteGenerator* remote = nullptr;  // `engine`, where it is one
+  std::unique_ptr<Generator> engine;
+  CachedBackend cached;
+  Generator* generator = nullptr;  // the one to ask
+  std::string name;
   PassageCut cut;
 };
 
-Result<TeacherBackend> start_teacher(const SynthesizeOptions& options, const ModelOptions& model) {
-  TeacherBackend backend;
-  if (!options.replay.empty()) {
-    RR_TRY(auto replies, read_replies(options.replay));
-    backend.generator = std::make_unique<ReplayGenerator>(std::move(replies));
-    return backend;
-  }
+Status start_local(const SynthesizeOptions& options, const ModelOptions& model,
+                   TeacherBackend& backend) {
+  RR_TRY(const fs::path path, find_model(model));
+  backend.name = path.filename().string();
   RR_TRY(backend.model, load_model(model));
   if (backend.model->chat() == nullptr) return backend.model->no_chat();
   backend.cut = cut_to_tokens(backend.model->tokenizer(), options.passage_tokens);
   LocalGeneratorOptions local;
   local.max_sequences = options.max_in_flight;
-  backend.generator = std::make_unique<LocalGenerator>(*backend.model, local);
+  backend.engine = std::make_unique<LocalGenerator>(*backend.model, local);
+  return ok_status();
+}
+
+Status connect_teacher(const SynthesizeOptions& options, TeacherBackend& backend) {
+  RR_TRY(std::unique_ptr<RemoteGenerator> remote,
+         connect_remote(options.remote, options.model.model));
+  backend.name = remote->model();
+  backend.cut = cut_to_words(options.passage_words);
+  backend.remote = remote.get();
+  backend.engine = std::move(remote);
+  return ok_status();
+}
+
+// What a hosted teacher said is kept beside the results, so that nothing is paid for twice.
+CacheCommandOptions cache_of(const SynthesizeOptions& options) {
+  CacheCommandOptions cache = options.cache;
+  if (cache.cache.empty() && options.remote.is_used()) {
+    cache.cache = (fs::path(options.output) / kAnswersFile).string();
+  }
+  return cache;
+}
+
+Result<TeacherBackend> start_teacher(const SynthesizeOptions& options) {
+  TeacherBackend backend;
+  if (!options.replay.empty()) {
+    RR_TRY(auto replies, read_replies(options.replay));
+    backend.name = "replay of " + options.replay;
+    backend.engine = std::make_unique<ReplayGenerator>(std::move(replies));
+  } else if (options.remote.is_used()) {
+    RR_TRY_STATUS(connect_teacher(options, backend));
+  } else {
+    RR_TRY_STATUS(start_local(options, options.model, backend));
+  }
+  backend.generator = backend.engine.get();
+  const CacheCommandOptions cache = cache_of(options);
+  if (cache.cache.empty()) return backend;
+  RR_TRY(backend.cached, open_cached(cache, backend.name, *backend.engine));
+  backend.generator = backend.cached.generator.get();
   return backend;
 }
 
-Result<std::string> teacher_name(const SynthesizeOptions& options) {
-  if (!options.replay.empty()) return "replay of " + options.replay;
-  RR_TRY(const fs::path path, find_model(options.model));
-  return path.filename().string();
+// The second teacher: a model here, or in a replay the same recording.
+Result<TeacherBackend> start_judge(const SynthesizeOptions& options) {
+  if (!options.replay.empty()) return start_teacher(options);
+  ModelOptions model = options.model;
+  model.model = options.judge_model;
+  TeacherBackend backend;
+  RR_TRY_STATUS(start_local(options, model, backend));
+  backend.generator = backend.engine.get();
+  return backend;
 }
 
 // All that the results depend on: what makes two runs the same run.
-Result<Json> settings_of(const SynthesizeOptions& options, const SynthesizeInputs& inputs) {
+// Where a hosted teacher runs does not matter: another endpoint may finish the run.
+Json settings_of(const SynthesizeOptions& options, const SynthesizeInputs& inputs,
+                 const std::string& teacher) {
   const SynthesisOptions& synthesis = options.synthesis;
-  RR_TRY(const std::string teacher, teacher_name(options));
   return Json{{"version", RR_VERSION},
               {"domain", domain_name(options.inputs.domain)},
               {"teacher", teacher},
               {"judge", options.judge_model},
               {"precision", options.model.precision},
-              {"passage_tokens", options.passage_tokens},
+              {options.remote.is_used() ? "passage_words" : "passage_tokens",
+               options.remote.is_used() ? options.passage_words : options.passage_tokens},
               {"list_size", synthesis.list.size},
               {"max_positives", synthesis.list.max_positives},
               {"selection_size", synthesis.selection_size},
@@ -199,54 +252,73 @@ void print_report(const SynthesisReport& report, const SynthesizeInputs& inputs,
 }
 
 Status run_unfinished(const SynthesizeOptions& options, const SynthesizeInputs& inputs,
-                      const Json& settings, RunJournal& journal) {
+                      const TeacherBackend& backend, RunJournal& journal) {
   std::vector<SynthesisInput> todo;
   for (const SynthesisInput& input : inputs.topics) {
     if (!journal.has(input.topic.topic.qid)) todo.push_back(input);
   }
   if (todo.empty()) return ok_status();
-  RR_TRY(const TeacherBackend backend, start_teacher(options, options.model));
   std::optional<TeacherBackend> judge_backend;
   if (!options.judge_model.empty()) {
-    ModelOptions model = options.model;
-    model.model = options.judge_model;
-    RR_TRY(judge_backend, start_teacher(options, model));
+    RR_TRY(judge_backend, start_judge(options));
   }
   const TeacherPrompts prompts(options.inputs.domain, backend.cut);
   SynthesisOptions synthesis = options.synthesis;
   synthesis.domain = options.inputs.domain;
-  synthesis.provenance = {{"teacher", settings["teacher"]},
+  synthesis.provenance = {{"teacher", backend.name},
                           {"prompts", prompts.template_names()},
                           {"seed", synthesis.seed},
                           {"temperature", options.temperature}};
   if (judge_backend) synthesis.provenance["judge"] = options.judge_model;
   synthesis.judge = judge_backend.has_value();
   Teacher teacher = options.limits;
-  teacher.generator = backend.generator.get();
+  teacher.generator = backend.generator;
   teacher.sampling = {.temperature = options.temperature, .seed = synthesis.seed};
   Teacher judge = teacher;
-  if (judge_backend) judge.generator = judge_backend->generator.get();
+  if (judge_backend) judge.generator = judge_backend->generator;
   RunListener listener(journal, journal.size(), inputs.topics.size());
   return synthesize_all(todo, teacher, judge_backend ? &judge : nullptr, prompts, synthesis,
                         options.max_in_flight, listener);
 }
 
-Status synthesize(const SynthesizeOptions& options) {
+// What a teacher's price is by --prices, in place of the one given by hand.
+Status set_prices(const TeacherBackend& backend, SynthesizeOptions& options) {
+  if (options.cache.prices.empty()) return ok_status();
+  RR_TRY(const PriceList prices, PriceList::read(options.cache.prices));
+  if (const auto price = prices.find(backend.name)) {
+    options.synthesis.prompt_price = price->input;
+    options.synthesis.completion_price = price->output;
+  }
+  return ok_status();
+}
+
+void print_backend_report(const TeacherBackend& backend) {
+  std::string text;
+  if (backend.cached.generator) text += format_cache_report(backend.cached.generator->counters());
+  if (backend.remote != nullptr) text += format_remote_report(backend.remote->report());
+  std::fputs(text.c_str(), stderr);
+}
+
+Status synthesize(SynthesizeOptions options) {
   const auto start = std::chrono::steady_clock::now();
   RR_TRY(const SynthesizeInputs inputs, read_synthesize_inputs(options.inputs));
-  RR_TRY(const Json settings, settings_of(options, inputs));
   std::error_code error;
   fs::create_directories(options.output, error);
   if (error) {
     return Error{Errc::kRejected, "the folder cannot be made: " + error.message(), options.output};
   }
-  RR_TRY(RunJournal journal, RunJournal::open(fs::path(options.output) / "synthesis.partial",
-                                              settings, options.restart));
+  RR_TRY_STATUS(check_cache_options(cache_of(options)));
+  RR_TRY(const TeacherBackend backend, start_teacher(options));
+  RR_TRY_STATUS(set_prices(backend, options));
+  RR_TRY(RunJournal journal,
+         RunJournal::open(fs::path(options.output) / "synthesis.partial",
+                          settings_of(options, inputs, backend.name), options.restart));
   const std::size_t resumed = journal.size();
-  RR_TRY_STATUS(run_unfinished(options, inputs, settings, journal));
+  RR_TRY_STATUS(run_unfinished(options, inputs, backend, journal));
   RR_TRY(const SynthesisReport report, write_outputs(options, inputs, journal));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   print_report(report, inputs, resumed, elapsed.count());
+  print_backend_report(backend);
   return ok_status();
 }
 
@@ -334,6 +406,13 @@ void add_list_options(CLI::App& command, SynthesizeOptions& options) {
       ->capture_default_str()
       ->group(group);
   command
+      .add_option("--passage-words", options.passage_words,
+                  "Words of a passage that a teacher elsewhere sees")
+      ->check(count)
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+  command
       .add_option("--rankings", synthesis.rankings,
                   "Rankings of different shuffles; how far they agree becomes a score")
       ->check(CLI::Range(std::size_t{1}, std::size_t{64}).description(""))
@@ -350,10 +429,12 @@ void add_list_options(CLI::App& command, SynthesizeOptions& options) {
 
 void add_teacher_options(CLI::App& command, SynthesizeOptions& options) {
   const char* group = "Teacher";
-  command.add_option("--teacher", options.teacher, "local: the model of --model, in this process")
-      ->check(CLI::IsMember({"local"}).description(""))
-      ->type_name("TEACHER")
-      ->capture_default_str()
+  command
+      .add_option("--teacher", options.teachers,
+                  "local: the model of --model, in this process; or addresses of servers, as with "
+                  "--endpoint, and --model the name there")
+      ->type_name("TEACHER...")
+      ->default_str("local")
       ->group(group);
   command
       .add_option("--replay", options.replay,
@@ -406,6 +487,21 @@ void add_teacher_options(CLI::App& command, SynthesizeOptions& options) {
       ->group(group);
 }
 
+// "local", or the addresses of servers that run one model.
+void settle_teachers(SynthesizeOptions& options) {
+  const auto& teachers = options.teachers;
+  const bool is_local = std::find(teachers.begin(), teachers.end(), "local") != teachers.end();
+  if (is_local && (teachers.size() > 1 || options.remote.is_used())) {
+    throw CLI::ValidationError("--teacher", "expected local or addresses of servers, found both");
+  }
+  if (is_local) return;
+  auto& endpoints = options.remote.endpoints;
+  endpoints.insert(endpoints.end(), teachers.begin(), teachers.end());
+  if (options.remote.is_used() && !options.replay.empty()) {
+    throw CLI::ValidationError("--teacher", "a replay has its replies already");
+  }
+}
+
 // What belongs together by domain; a wrong command line, not a failure.
 void check_options(const SynthesizeOptions& options) {
   const SynthesizeInputOptions& inputs = options.inputs;
@@ -433,6 +529,8 @@ void add_synthesize_command(CLI::App& app, int& exit_code) {
   add_input_options(*command, options->inputs);
   add_teacher_options(*command, *options);
   add_model_options(*command, options->model);
+  add_remote_options(*command, options->remote);
+  add_cache_options(*command, options->cache);
   add_list_options(*command, *options);
   command->add_option("-o,--output", options->output, "Folder of the results")
       ->required()
@@ -441,6 +539,7 @@ void add_synthesize_command(CLI::App& app, int& exit_code) {
                     "Drop what an earlier, other run left unfinished");
   command->footer(kExamples);
   command->callback([options, &exit_code] {
+    settle_teachers(*options);
     check_options(*options);
     const Status status = synthesize(*options);
     exit_code = status.ok() ? kExitOk : report_failure(status.error());
