@@ -102,7 +102,8 @@ TEST(ChooseList, HoldsPositivesThenHardNegativesThenNegatives) {
   ASSERT_EQ(list.size(), 20u);
   const std::set<std::size_t> chosen(list.begin(), list.end());
   EXPECT_EQ(chosen.size(), 20u);
-  for (const std::size_t wanted : {0, 1, 2, 10, 11, 12, 13}) EXPECT_TRUE(chosen.contains(wanted));
+  for (const std::size_t wanted : {0U, 1U, 2U, 10U, 11U, 12U, 13U})
+    EXPECT_TRUE(chosen.contains(wanted));
   EXPECT_EQ(choose_list(passages, {}, 1, 2), list);
   EXPECT_NE(choose_list(passages, {}, 1, 3), list);
 }

@@ -271,7 +271,7 @@ TEST(SynthesizeAll, TopicsDoNotDependOnOneAnother) {
   const std::vector<SynthesisInput> inputs = three_topics();
   const TeacherPrompts prompts(Domain::kMathTheorem, {});
   std::vector<std::map<std::string, std::string>> runs;
-  for (const std::size_t in_flight : {1, 3}) {
+  for (const std::size_t in_flight : {1U, 3U}) {
     ReplayGenerator generator(replies_for_three());
     const Teacher teacher{.generator = &generator};
     Collector collector;
