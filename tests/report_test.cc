@@ -60,6 +60,22 @@ TEST_F(Reporting, ThePageTakesNoMarkupFromItsInputs) {
   EXPECT_THAT(html, Not(HasSubstr("<script>alert")));
 }
 
+TEST_F(Reporting, TakesCostsFromTraces) {
+  write("b.trec", "q1 Q0 b 1 2.0 b\nq1 Q0 a 2 1.0 b\n");
+  const std::string window =
+      R"({"start": 0, "end": 2, "response": "[2] > [1]", "tokens": {"prompt": 1200, "completion": 34}})";
+  write("trace.jsonl",
+        R"({"qid": "q1", "query": "why?", "initial": ["a", "b"], "seconds": 1.5, "windows": [)" +
+            window + "," + window + "]}\n");
+  // The option takes one value: what follows are qrels and runs.
+  const Outcome outcome =
+      run("$R compare --html page.html --trace b.trec=trace.jsonl qrels.txt run.trec b.trec");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string html = read_file(directory_ / "page.html").value();
+  EXPECT_THAT(html, HasSubstr("<td>1</td><td>2.0</td><td>2400.0</td><td>68.0</td><td>1.5</td>"
+                              "<td>2468</td>"));
+}
+
 TEST_F(Reporting, SaysWhatIsWrongWithAPagesInputs) {
   write("b.trec", "q1 Q0 b 1 2.0 b\nq1 Q0 a 2 1.0 b\n");
   const std::string compare = "$R compare qrels.txt run.trec b.trec ";

@@ -216,6 +216,8 @@ void add_page_options(CLI::App& command, ComparePageOptions& options) {
       .add_option("--trace", options.traces,
                   "What a run cost, from its trace; RUN is its path or its letter")
       ->type_name("RUN=FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->needs(html);
 }
 

@@ -30,6 +30,15 @@ LOOK = """(() => {
           charts: canvases.length, blank: blank.length, height: document.documentElement.scrollHeight};
 })()"""
 
+SCROLL = """(async () => {
+  for (const figure of document.querySelectorAll('figure')) {
+    figure.scrollIntoView();
+    await new Promise((done) => setTimeout(done, 60));
+  }
+  scrollTo(0, 0);
+  await new Promise((done) => setTimeout(done, 600));
+})()"""
+
 
 class Browser:
     """Chromium, spoken to by the DevTools protocol over two pipes."""
@@ -122,10 +131,10 @@ def look_at(browser, url, screen, scheme, screenshots):
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
     browser.call("Page.navigate", url=url)
     browser.wait_for("Page.loadEventFired")
-    # As tall as its content, so that all charts come into view.
+    # As tall as its content, or as a screenshot may be; charts below that come into view one by one.
     tall = min(browser.evaluate("document.documentElement.scrollHeight") + 400, 16000)
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=tall, deviceScaleFactor=1, mobile=phone)
-    browser.evaluate("new Promise((done) => setTimeout(done, 1200))")
+    browser.evaluate(SCROLL)
     seen = browser.evaluate(LOOK)
     if screenshots:
         clip = {"x": 0, "y": 0, "width": width, "height": min(seen["height"], 16000), "scale": 1}
