@@ -8,7 +8,7 @@ namespace {
 
 std::string written(const rr::Run& run) {
   std::string text;
-  for (const rr::Ranking& ranking : run.rankings) text += rr::format_ranking(ranking, run.tag);
+  for (const rr::Ranking& ranking : run.rankings) text += rr::format_ranking(ranking, "tag");
   return text;
 }
 

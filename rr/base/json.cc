@@ -80,7 +80,8 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
-    fault_ = "expected JSON: " + short_message(error.what());
+    // The library quotes what it read last, perhaps half a character.
+    fault_ = repair_utf8("expected JSON: " + short_message(error.what())).text;
     return false;
   }
 

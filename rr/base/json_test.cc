@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "rr/base/utf8.h"
+
 namespace rr {
 namespace {
 
@@ -27,6 +29,12 @@ TEST(Json, KeepsTheOrderOfKeysAndRefusesOneTwiceAmongMany) {
   EXPECT_EQ(parse_json(many + "\"end\": 0}", "f").value().size(), 50'001u);
   EXPECT_EQ(parse_json(many + "\"key 7\": 0}", "f").error().message,
             "key \"key 7\" stands twice in one object");
+}
+
+TEST(Json, MessagesAreText) {
+  const auto refused = parse_json("{\"a\": 1, \xC3\xA9}", "f");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_TRUE(is_valid_utf8(refused.error().message)) << refused.error().message;
 }
 
 TEST(Json, RefusesDeepNesting) {
