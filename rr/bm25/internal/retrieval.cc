@@ -323,8 +323,8 @@ class SegmentSearch {
         // Written whether it stays or not: a branch here could not be predicted.
         for (std::size_t j = i; j < i + 8; ++j) {
           candidates[num_candidates] = {static_cast<std::uint32_t>(begin + first + j), sums[j]};
-          const bool stays = !std::signbit(sums[j]) & can_enter(sums[j] + optional_bound);
-          num_candidates += stays ? 1 : 0;
+          const std::size_t is_touched = std::signbit(sums[j]) ? 0 : 1;
+          num_candidates += is_touched & (can_enter(sums[j] + optional_bound) ? 1U : 0U);
         }
       }
       std::fill_n(sums, kChunkDocs, kUntouched);
