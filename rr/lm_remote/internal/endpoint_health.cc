@@ -38,13 +38,21 @@ std::optional<Seconds> EndpointHealth::next_chance(Seconds now) const {
   return std::nullopt;
 }
 
+// Answers come in bunches, and the places that they leave are filled after all of them: what counts
+// is that the limit was reached when they were sent.
+void EndpointHealth::sent() {
+  ++in_flight_;
+  if (static_cast<double>(in_flight_) + 1 > limit_) growth_left_ = in_flight_;
+}
+
 bool EndpointHealth::latency_holds() const {
   return !first_byte_s_ || *first_byte_s_ <= kToleratedRatio * best_first_byte_s_ ||
          *first_byte_s_ <= best_first_byte_s_ + kToleratedExtra_s;
 }
 
 void EndpointHealth::answered(Seconds, double first_byte_s, double answer_s) {
-  const bool was_full = static_cast<double>(in_flight_) + 1 > limit_;
+  const bool was_full = growth_left_ > 0;
+  if (was_full) --growth_left_;
   ended();
   failures_in_row_ = 0;
   blend(answer_s_, answer_s);

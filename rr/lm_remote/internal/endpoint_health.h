@@ -33,7 +33,7 @@ class EndpointHealth {
   // After several failures in a row and not yet answered again.
   bool is_down() const { return failures_in_row_ >= kFailuresToOpen; }
 
-  void sent() { ++in_flight_; }
+  void sent();
 
   // Each request that was sent ends in one of these. first_byte_s, answer_s: from the sending.
   void answered(Seconds now, double first_byte_s, double answer_s);
@@ -62,7 +62,8 @@ class EndpointHealth {
   double limit_;
   double most_;
   std::size_t in_flight_ = 0;
-  bool was_busy_ = false;  // the server has said "too many" before
+  std::size_t growth_left_ = 0;  // answers still to come of those under way when it was full
+  bool was_busy_ = false;        // the server has said "too many" before
   Seconds last_cut_ = -1;
   Seconds rests_until_ = -1;  // the server asked for it
   std::size_t failures_in_row_ = 0;
