@@ -132,8 +132,8 @@ RemoteOptions quick(std::vector<std::string> endpoints) {
   options.endpoints = std::move(endpoints);
   options.model = "m";
   options.connect_s = 2;
-  options.first_byte_s = 5;
-  options.deadline_s = 10;
+  options.first_byte_s = 30;
+  options.deadline_s = 60;  // far away, for machines that are busy
   options.first_retry_s = 0.01;
   options.most_retry_s = 0.05;
   options.proxy = "none";
