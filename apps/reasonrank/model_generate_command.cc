@@ -214,6 +214,7 @@ void add_model_generate_command(CLI::App& model, int& exit_code) {
   CLI::App* command = model.add_subcommand("generate", "Continue texts and conversations");
   add_jsonl_options(*command, options->lines);
   add_model_options(*command, options->model);
+  add_adapter_option(*command, options->model);
   add_generator_options(*command, options->generator);
   command->add_option("--max-tokens", options->stage.max_tokens, "to write at most")
       ->capture_default_str();

@@ -4,7 +4,10 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
+#include "rr/nn/overlaid_model.h"
+#include "rr/train/trained_model.h"
 #include "rr/weights/model_store.h"
 
 namespace rr {
@@ -92,6 +95,15 @@ std::string format_stats(const LocalGenerator::Counters& counters, const LocalMo
   return text;
 }
 
+void add_adapter_option(CLI::App& command, ModelOptions& options) {
+  command
+      .add_option(
+          "--adapter", options.adapters,
+          "what training made of the model: a folder with a LoRA adapter as PEFT has it, or "
+          "the folder of a run of `train`; may be given again")
+      ->type_name("FOLDER");
+}
+
 LocalModelOptions local_model_options(const ModelOptions& options) {
   LocalModelOptions local;
   local.decoder.precision = options.precision == "f32" ? Precision::kF32 : Precision::kBf16;
@@ -117,7 +129,13 @@ Result<std::filesystem::path> find_model(const ModelOptions& options) {
 
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options) {
   RR_TRY(const std::filesystem::path path, find_model(options));
-  return LocalModel::load(path, local_model_options(options));
+  if (options.adapters.empty()) return LocalModel::load(path, local_model_options(options));
+  RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(path));
+  RR_TRY(const std::unique_ptr<OverlaidModel> model, OverlaidModel::create(std::move(base)));
+  for (const std::string& adapter : options.adapters) {
+    RR_TRY_STATUS(lay_adapter_over(*model, adapter));
+  }
+  return LocalModel::load(*model, local_model_options(options));
 }
 
 }  // namespace rr

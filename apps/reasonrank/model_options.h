@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "rr/base/result.h"
 #include "rr/lm_local/local_generator.h"
@@ -18,6 +19,7 @@ struct ModelOptions {
   std::string precision = "bf16";  // or "f32"
   std::size_t num_threads = 0;     // 0: all usable cores
   std::string chat_template;       // empty: as the model's files say
+  std::vector<std::string> adapters;  // laid over the model in this order
 };
 
 // --model. `options` must outlive `command`.
@@ -49,7 +51,10 @@ std::filesystem::path models_folder();
 // command to run where it was not pulled.
 Result<std::filesystem::path> find_model(const ModelOptions& options);
 
-// find_model() and LocalModel::load().
+// --adapter, for commands that run a model.
+void add_adapter_option(CLI::App& command, ModelOptions& options);
+
+// find_model() and LocalModel::load(), with the adapters laid over.
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options);
 
 }  // namespace rr

@@ -58,6 +58,7 @@ void add_model_score_command(CLI::App& model, int& exit_code) {
       model.add_subcommand("score", "How likely the model finds each token of a text");
   add_jsonl_options(*command, options->lines);
   add_model_options(*command, options->model);
+  add_adapter_option(*command, options->model);
   command->add_flag("--special", options->with_special, "recognise special tokens in {\"text\"}");
   command->footer(
       "{\"ids\"} or {\"text\"} to {\"token_logprobs\"}, a line each: the natural logarithm of the\n"

@@ -256,7 +256,7 @@ Status use_local(const RerankCommandOptions& options, Backend& backend) {
 std::string name_in_cache(const Json& settings, const Backend& backend) {
   if (backend.remote != nullptr) return backend.remote->model();
   std::string name;
-  for (const char* key : {"model", "model_stamp", "precision", "chat_template"}) {
+  for (const char* key : {"model", "model_stamp", "adapters", "precision", "chat_template"}) {
     if (settings.contains(key)) name += settings[key].get<std::string>() + " ";
   }
   name.pop_back();
@@ -406,6 +406,12 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
     RR_TRY(source, find_model(options.model));
     settings["model"] = fs::weakly_canonical(source).string();
     settings["precision"] = options.model.precision;
+    std::string adapters;
+    for (const std::string& adapter : options.model.adapters) {
+      RR_TRY(const std::string seen, stamp(adapter));
+      adapters += fmt::format("{} ({}) ", fs::weakly_canonical(adapter).string(), seen);
+    }
+    if (!adapters.empty()) settings["adapters"] = adapters;
     if (!options.model.chat_template.empty()) {
       settings["chat_template"] = options.model.chat_template;
     }

@@ -319,6 +319,7 @@ void add_rerank_options(CLI::App& command, RerankCommandOptions& options) {
           "by its tokens")
       ->group("A model elsewhere");
   add_cache_options(command, options.cache);
+  add_adapter_option(command, options.model);
   add_loop_options(command, options);
   add_prompt_options(command, options);
   add_sampling_options(command, options);

@@ -32,16 +32,21 @@ Status check_vocabulary(const Tokenizer& tokenizer, const DecoderConfig& config,
 
 Result<std::unique_ptr<LocalModel>> LocalModel::load(const std::filesystem::path& path,
                                                      const LocalModelOptions& options) {
-  const std::string where = path.string();
   RR_TRY(const std::unique_ptr<ModelFiles> files, ModelFiles::open(path));
-  RR_TRY(const DecoderConfig config, read_decoder_config(*files));
+  return load(*files, options);
+}
+
+Result<std::unique_ptr<LocalModel>> LocalModel::load(const ModelFiles& files,
+                                                     const LocalModelOptions& options) {
+  const std::string where = files.path().string();
+  RR_TRY(const DecoderConfig config, read_decoder_config(files));
   Parts parts;
-  RR_TRY(parts.tokenizer, Tokenizer::load(*files));
+  RR_TRY(parts.tokenizer, Tokenizer::load(files));
   RR_TRY_STATUS(check_vocabulary(*parts.tokenizer, config, where));
   if (!options.chat_template.empty()) {
     RR_TRY(parts.chat, ChatTemplate::named(options.chat_template));
   } else {
-    Result<ChatTemplate> detected = ChatTemplate::detect(*files);
+    Result<ChatTemplate> detected = ChatTemplate::detect(files);
     if (detected.ok()) {
       parts.chat = std::move(detected).value();
     } else {
@@ -52,7 +57,7 @@ Result<std::unique_ptr<LocalModel>> LocalModel::load(const std::filesystem::path
   RR_TRY_STATUS(check_memory(parts.memory, kLeastKvTokens, free_memory(), where));
   parts.pool =
       std::make_unique<ThreadPool>(options.num_threads == 0 ? usable_cores() : options.num_threads);
-  RR_TRY(parts.decoder, Decoder::load(*files, options.decoder, *parts.pool));
+  RR_TRY(parts.decoder, Decoder::load(files, options.decoder, *parts.pool));
   return std::make_unique<LocalModel>(std::move(parts));
 }
 

@@ -12,6 +12,7 @@
 #include "rr/lm/generator.h"
 #include "rr/lm/tokenizer.h"
 #include "rr/nn/decoder.h"
+#include "rr/weights/model_files.h"
 
 namespace rr {
 
@@ -31,6 +32,11 @@ class LocalModel {
   // embedding, a model that does not fit into free_memory() (with the numbers). A model whose
   // files name no known template loads all the same; see chat().
   static Result<std::unique_ptr<LocalModel>> load(const std::filesystem::path& path,
+                                                  const LocalModelOptions& options = {});
+
+  // The same from files that are open, with whatever was laid over them. They are not needed
+  // afterwards.
+  static Result<std::unique_ptr<LocalModel>> load(const ModelFiles& files,
                                                   const LocalModelOptions& options = {});
 
   // From parts, for models that come from elsewhere. `pool` runs the decoder and outlives it, so it

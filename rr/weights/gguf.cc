@@ -125,9 +125,14 @@ class GgufParser {
 
   Result<GgufContents> parse() {
     RR_TRY_STATUS(read_start());
+    const std::size_t entries_start = reader_.position();
     RR_TRY(contents_.metadata, read_metadata());
+    const std::size_t entries_size = reader_.position() - entries_start;
     RR_TRY_STATUS(refuse_split());
     RR_TRY(const std::uint64_t alignment, read_alignment());
+    contents_.entries = {static_cast<std::size_t>(num_entries_),
+                         reader_.all().subspan(entries_start, entries_size),
+                         static_cast<std::size_t>(alignment)};
     RR_TRY_STATUS(read_tensor_list(alignment));
     RR_TRY_STATUS(place_tensors(alignment));
     RR_TRY_STATUS(refuse_overlaps());

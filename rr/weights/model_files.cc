@@ -48,6 +48,7 @@ class GgufModel : public ModelFiles {
   std::span<const TensorView> tensors() const override { return contents_.tensors; }
   std::span<const LeftOutTensor> left_out() const override { return {}; }
   const Json& metadata() const override { return contents_.metadata; }
+  std::optional<GgufEntries> gguf_entries() const override { return contents_.entries; }
   Result<std::optional<std::string>> read_side_file(std::string_view) const override {
     return std::optional<std::string>();
   }

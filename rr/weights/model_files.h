@@ -26,6 +26,7 @@ struct LeftOutTensor {
 struct GgufEntries {
   std::size_t count;
   std::span<const std::byte> bytes;
+  std::size_t alignment;  // of the tensors' data
 };
 
 // A model as its files say it: a GGUF file, or a Hugging Face folder (config.json with

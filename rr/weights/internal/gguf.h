@@ -7,6 +7,7 @@
 
 #include "rr/base/json.h"
 #include "rr/base/result.h"
+#include "rr/weights/model_files.h"
 #include "rr/weights/tensor.h"
 
 namespace rr::internal {
@@ -14,6 +15,7 @@ namespace rr::internal {
 struct GgufContents {
   Json metadata;                    // one object, keys in the order of the file
   std::vector<TensorView> tensors;  // in the order of the file; their bytes point into it
+  GgufEntries entries{};            // where the metadata stands
 };
 
 // Reads the head of a GGUF file (versions 2 and 3, little-endian; ggml's docs/gguf.md) that lies in

@@ -1,0 +1,96 @@
+#include "rr/train/trained_model.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "rr/weights/fingerprint.h"
+#include "rr/weights/lora_adapter.h"
+
+namespace rr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "weights/";
+
+// The floats of a checkpoint's tensor: always float32, aligned in the file.
+std::span<const float> floats_of(const TensorView& tensor) {
+  return {static_cast<const float*>(static_cast<const void*>(tensor.bytes.data())),
+          tensor.num_elements()};
+}
+
+// The adapter of a run, as if PEFT had written it.
+class RunAdapter final : public LoraAdapter {
+ public:
+  RunAdapter(fs::path path, const TrainedWeights& weights) : path_(std::move(path)) {
+    const SftSettings& settings = weights.settings();
+    const LoraShape shape = *learner_options(settings).lora;
+    std::map<std::string, LoraModule> modules;
+    for (const auto& [name, view] : weights.tensors()) {
+      const std::size_t at = name.rfind(".lora_");
+      LoraModule& module = modules[name.substr(0, at)];
+      module.name = name.substr(0, at);
+      module.scale = shape.alpha / static_cast<float>(shape.rank);
+      (name.compare(at, 7, ".lora_A") == 0 ? module.a : module.b) = *view;
+    }
+    for (auto& [name, module] : modules) modules_.push_back(std::move(module));
+  }
+
+  const fs::path& path() const override { return path_; }
+  std::span<const LoraModule> modules() const override { return modules_; }
+
+ private:
+  fs::path path_;
+  std::vector<LoraModule> modules_;
+};
+
+}  // namespace
+
+Result<TrainedWeights> TrainedWeights::open(const RunFolder& folder) {
+  TrainedWeights weights;
+  weights.path_ = folder.path();
+  const std::string where = (folder.path() / "run.json").string();
+  RR_TRY(weights.settings_, sft_settings_from_json(folder.run().value("settings", Json()), where));
+  RR_TRY(weights.base_sha256_, json_string(folder.run(), "model_sha256", where));
+  RR_TRY(const fs::path checkpoint, folder.best_checkpoint());
+  RR_TRY(weights.file_, TensorFile::open(checkpoint));
+  const std::string& step = weights.file_->metadata().at("step");
+  std::from_chars(step.data(), step.data() + step.size(), weights.step_);
+  for (const TensorView& tensor : weights.file_->tensors()) {
+    if (!tensor.name.starts_with(kPrefix)) continue;
+    weights.tensors_.push_back({tensor.name.substr(kPrefix.size()), &tensor});
+  }
+  return weights;
+}
+
+Status TrainedWeights::lay_over(OverlaidModel& model) const {
+  if (fingerprint(model) != base_sha256_) {
+    return Error{Errc::kRejected,
+                 fmt::format("expected the model that the run began with, {}, found another one "
+                             "({})",
+                             settings_.model.string(), model.path().string()),
+                 path_.string()};
+  }
+  if (is_adapter()) return model.add(RunAdapter(path_, *this));
+  for (const Tensor& tensor : tensors_) {
+    RR_TRY_STATUS(model.replace(tensor.name, tensor.view->shape, floats_of(*tensor.view)));
+  }
+  return ok_status();
+}
+
+Status lay_adapter_over(OverlaidModel& model, const fs::path& adapter) {
+  std::error_code error;
+  if (!fs::exists(adapter / "run.json", error)) {
+    RR_TRY(const std::unique_ptr<LoraAdapter> peft, LoraAdapter::open(adapter));
+    return model.add(*peft);
+  }
+  RR_TRY(const RunFolder folder, RunFolder::open(adapter));
+  RR_TRY(const TrainedWeights weights, TrainedWeights::open(folder));
+  return weights.lay_over(model);
+}
+
+}  // namespace rr
