@@ -1,6 +1,6 @@
 #include "rr/report/page.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>  // core.h's format_to does not link with clang and Debian's library
 
 #include <iterator>
 #include <string_view>
