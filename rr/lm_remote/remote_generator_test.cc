@@ -284,6 +284,28 @@ TEST(RemoteGenerator, ConstrainsOrdersWhereTheServerCan) {
   EXPECT_THAT(body_at("someone"), HasSubstr(R"("logprobs":true,"top_logprobs":20)"));
 }
 
+TEST(RemoteGenerator, LeavesKnownServersNoDefaultsOfTheirOwn) {
+  const auto body_at = [](const std::string& owner, const Sampling& sampling) {
+    Server server([](Connection& connection, const SeenRequest&,
+                     std::size_t) { connection.send_json(200, answer_json("so")); },
+                  owner);
+    auto generator = connected(quick({server.address()}));
+    GenerationRequest request = question("why?");
+    request.stages = {FreeStage{5, {}}};
+    request.sampling = sampling;
+    ask_one(*generator, request);
+    return server.seen().at(0).body;
+  };
+  const Sampling greedy;
+  const Sampling drawn = {.temperature = 1};
+  EXPECT_THAT(body_at("vllm", greedy), HasSubstr(R"("temperature":0.0,"repetition_penalty":1.0)"));
+  EXPECT_THAT(body_at("me", greedy), HasSubstr(R"("temperature":0.0,"repeat_penalty":1.0)"));
+  EXPECT_THAT(body_at("someone", greedy), Not(HasSubstr("penalty")));
+  EXPECT_THAT(body_at("sglang", drawn), HasSubstr(R"("top_p":1.0,"top_k":-1,"min_p":0.0)"));
+  EXPECT_THAT(body_at("llamacpp", drawn), HasSubstr(R"("top_p":1.0,"top_k":0,"min_p":0.0)"));
+  EXPECT_THAT(body_at("someone", drawn), Not(HasSubstr("top_")));
+}
+
 TEST(RemoteGenerator, ClosesThoughtsThatRanOutOfTokensAndGetsTheAnswer) {
   Server server(
       [](Connection& connection, const SeenRequest&, std::size_t number) {

@@ -71,6 +71,8 @@ Dialect dialect_of(ServerKind kind, std::string_view version) {
   dialect.kind = kind;
   switch (kind) {
     case ServerKind::kVllm:
+      dialect.repetition_penalty = "repetition_penalty";
+      dialect.no_top_k = -1;
       dialect.guide =
           is_at_least(version, 0, 11) ? GuideField::kStructuredOutputs : GuideField::kGuidedRegex;
       dialect.thinking_switch = true;
@@ -78,17 +80,21 @@ Dialect dialect_of(ServerKind kind, std::string_view version) {
       dialect.continue_needs_flags = true;
       break;
     case ServerKind::kSglang:
+      dialect.repetition_penalty = "repetition_penalty";
+      dialect.no_top_k = -1;
       dialect.guide = GuideField::kRegex;
       dialect.thinking_switch = true;
       dialect.continues_messages = true;
       dialect.continue_needs_flags = true;
       break;
     case ServerKind::kLlamaServer:
+      dialect.repetition_penalty = "repeat_penalty";
       dialect.guide = GuideField::kGrammar;
       dialect.thinking_switch = true;
       dialect.continues_messages = true;
       break;
     case ServerKind::kLlamaCppPython:
+      dialect.repetition_penalty = "repeat_penalty";
       dialect.guide = GuideField::kGrammar;
       dialect.stream = false;    // its streams say no usage
       dialect.logprobs = false;  // an error where the model was loaded without logits_all
@@ -127,6 +133,10 @@ std::string learn(Dialect& dialect, std::string_view message) {
   if (dialect.thinking_switch && contains(message, "chat_template_kwargs")) {
     dialect.thinking_switch = false;
     return "cannot be told to answer without thoughts";
+  }
+  if (dialect.repetition_penalty != nullptr && contains(message, dialect.repetition_penalty)) {
+    dialect.repetition_penalty = nullptr;
+    return "may penalise repeated tokens by a default of its own";
   }
   if (dialect.seed && contains(message, "seed")) {
     dialect.seed = false;

@@ -33,6 +33,13 @@ struct Dialect {
   bool continue_needs_flags = false;   // and wants "continue_final_message" for it
   bool max_completion_tokens = false;  // the newer name of "max_tokens"
   bool seed = true;
+
+  // Servers sample by defaults of their own where a request is silent: vLLM and SGLang by the
+  // model's generation_config.json (Qwen2.5: repetition_penalty 1.05, top_p 0.8, top_k 20),
+  // llama.cpp's by constants (min_p 0.05, top_k 40; llama-cpp-python: repeat_penalty 1.1). What is
+  // asked for is what is meant, so these are told to leave it at that.
+  const char* repetition_penalty = nullptr;  // the parameter's name; nullptr: has none
+  int no_top_k = 0;                          // the value of top_k that stands for all tokens
 };
 
 // What a server says of itself: the answer to GET /models, and to GET /version beside it where

@@ -31,14 +31,21 @@ std::uint32_t seed_of(const GenerationRequest& request) {
   return words[0] >> 1;
 }
 
-// Parameters at their defaults are not sent: some servers refuse those that they do not know.
+// To a server that is known all of it is said, so that its own defaults change nothing. To others
+// parameters at OpenAI's defaults are not sent: some refuse those that they do not know.
 void add_sampling(const GenerationRequest& request, const Dialect& dialect, Json& body) {
   const Sampling& sampling = request.sampling;
+  const bool is_known = dialect.kind != ServerKind::kUnknown;
   body["temperature"] = sampling.temperature;
+  if (dialect.repetition_penalty != nullptr) body[dialect.repetition_penalty] = 1.0;
   if (sampling.temperature == 0) return;
-  if (sampling.top_p < 1) body["top_p"] = sampling.top_p;
-  if (sampling.top_k > 0) body["top_k"] = sampling.top_k;
-  if (sampling.min_p > 0) body["min_p"] = sampling.min_p;
+  if (is_known || sampling.top_p < 1) body["top_p"] = sampling.top_p;
+  if (sampling.top_k > 0) {
+    body["top_k"] = sampling.top_k;
+  } else if (is_known) {
+    body["top_k"] = dialect.no_top_k;
+  }
+  if (is_known || sampling.min_p > 0) body["min_p"] = sampling.min_p;
   if (dialect.seed) body["seed"] = seed_of(request);
 }
 
