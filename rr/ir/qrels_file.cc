@@ -39,6 +39,14 @@ bool looks_like_a_run_line(std::string_view line) {
   return parse_number(take_last_column(rest), score) && parse_number(take_last_column(rest), rank);
 }
 
+// A JSON record; not a line of columns whose qid happens to begin like one.
+bool looks_like_json(std::string_view line) {
+  std::string_view rest = trim(line);
+  if (!rest.starts_with('{')) return false;
+  long long grade = 0;
+  return count_columns(line) < 4 || !parse_number(take_last_column(rest), grade);
+}
+
 Result<QrelsLine> split_trec_line(std::string_view line, const LineReader& reader) {
   const std::size_t columns = count_columns(line);
   if (columns < 4 || (columns == 6 && looks_like_a_run_line(line))) {
@@ -125,7 +133,7 @@ Result<bool> QrelsReader::next(Judgement& judgement) {
     }
     if (line_.starts_with('#')) ++num_comments_;
     if (line_.starts_with('#') || trim(line_).empty()) continue;
-    if (num_judgements_++ == 0) is_jsonl_ = !is_beir_ && trim(line_).starts_with('{');
+    if (num_judgements_++ == 0) is_jsonl_ = !is_beir_ && looks_like_json(line_);
     RR_TRY_STATUS(is_jsonl_ ? parse_json_line(judgement) : parse(judgement));
     return true;
   }

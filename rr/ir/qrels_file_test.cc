@@ -54,6 +54,11 @@ TEST(ReadQrels, JsonLinesHaveTheNamesOfBeirOrR2Med) {
   EXPECT_THAT(failure_in("{\"q_id\": 1, \"score\": 1}\n"), HasSubstr("1: expected a docid in"));
 }
 
+TEST(ReadQrels, AQidMayBeginLikeJson) {
+  EXPECT_EQ(qrels_of("{q} 0 a 2\n"), (Qrels{{Qid("{q}"), {{Docid("a"), 2}}}}));
+  EXPECT_THAT(failure_in("{\"query-id\": \"1\" \"2\" \"3\"\n"), HasSubstr("JSON"));
+}
+
 TEST(ReadQrels, LinesThatBeginWithAHashAreComments) {
   EXPECT_EQ(qrels_of("# pool 1\n1 0 a 2\n1 0 b c -1\n#\n2 0 a 0\n"), kExpected);
   EXPECT_THAT(qrels_of("1 0 a#1 2\n").at(Qid("1")), UnorderedElementsAre(Pair(Docid("a#1"), 2)));
