@@ -138,10 +138,10 @@ class LearnerWeights::Loader {
       RR_TRY(const TensorView* tensor, reader_.find(reader_.name(kOutput), shape));
       source = {tensor, 0};
       if (learns()) {
-        const LearnedTensor output = add_parameter(kOutput.hugging_face, shape);
-        RR_TRY_STATUS(read_matrix(source, output.values));
-        part.weight = output.values;
-        part.gradient = output.gradient;
+        const LearnedTensor learnt = add_parameter(kOutput.hugging_face, shape);
+        RR_TRY_STATUS(read_matrix(source, learnt.values));
+        part.weight = learnt.values;
+        part.gradient = learnt.gradient;
       }
     }
     std::vector<float> values;
