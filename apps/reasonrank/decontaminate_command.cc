@@ -43,7 +43,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Json to_json(const Hit& hit) {
+Json to_json(const OverlapHit& hit) {
   Json json = {
       {"dataset", hit.dataset}, {"qid", hit.qid.str()}, {"text", text_kind_name(hit.kind)}};
   if (hit.kind == TextKind::kPassage) json["docid"] = hit.docid.str();
@@ -57,9 +57,9 @@ Json to_json(const Hit& hit) {
 }
 
 // "query with query: 12 exact, 3 near": hits by who overlaps with what, and how.
-std::string table_of_hits(const std::vector<Hit>& hits) {
+std::string table_of_hits(const std::vector<OverlapHit>& hits) {
   std::map<std::string, std::map<std::string, std::size_t>> counts;
-  for (const Hit& hit : hits) {
+  for (const OverlapHit& hit : hits) {
     const std::string who = hit.overlap.test_set == "samples"
                                 ? "query with an earlier sample's"
                                 : fmt::format("{} with test {}", text_kind_name(hit.kind),
@@ -87,8 +87,8 @@ std::string describe(const LabelNoise& noise) {
       noise.contradictory, noise.first_is_negative);
 }
 
-Status write_report(const std::vector<Hit>& hits, AtomicFile& file) {
-  for (const Hit& hit : hits) RR_TRY_STATUS(file.write(to_json_line(to_json(hit)) + "\n"));
+Status write_report(const std::vector<OverlapHit>& hits, AtomicFile& file) {
+  for (const OverlapHit& hit : hits) RR_TRY_STATUS(file.write(to_json_line(to_json(hit)) + "\n"));
   return file.commit();
 }
 

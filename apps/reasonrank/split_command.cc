@@ -33,7 +33,7 @@ Examples:
 struct SplitCommandOptions {
   SampleInputs inputs;
   TrainingPromptOptions prompts;
-  SplitOptions split;
+  SampleSplitOptions split;
   std::string output;
 };
 

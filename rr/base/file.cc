@@ -125,8 +125,9 @@ Result<bool> LineReader::next(std::string& line) {
   }
   if (!found_any) return false;
   ++line_number_;
-  if (line_number_ == 1 && line.starts_with("\xEF\xBB\xBF")) {
-    line.erase(0, 3);
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (line.starts_with(kByteOrderMark)) {
+    while (line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     // A file of nothing but the mark is an empty file.
     if (line.empty() && stream.at_end && stream.begin >= stream.end) return false;
   }

@@ -13,7 +13,7 @@ namespace rr {
 // standard input.
 //
 // A line ends in "\n", "\r\n" or the end of the file; the end mark is not part of it. A byte-order
-// mark (EF BB BF) at the start of the file is not part of the first line. An empty file has no
+// mark (EF BB BF) at a line's start, as in put-together files, is left out. An empty file has no
 // lines; a last line without an end mark counts like any other. Bytes are handed on as they are:
 // see utf8.h for text that must be UTF-8. A line longer than kMaxLineBytes is refused.
 class LineReader {

@@ -49,6 +49,9 @@ TEST_F(FileTest, AByteOrderMarkIsNoText) {
   EXPECT_EQ(lines_of("\xEF\xBB\xBF"
                      "a\n"),
             (Lines{"a"}));
+  EXPECT_EQ(lines_of("a\n\xEF\xBB\xBF\xEF\xBB\xBF"
+                     "b\n"),
+            (Lines{"a", "b"}));
   EXPECT_EQ(lines_of("\xEF\xBB\xBF"), Lines{});
   EXPECT_EQ(lines_of("\xEF\xBB\xBF\n"), (Lines{""}));
 }

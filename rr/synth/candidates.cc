@@ -86,7 +86,7 @@ void add_pieces(std::string_view paragraph, std::size_t max_words,
   if (!paragraph.empty()) pieces.emplace_back(paragraph);
 }
 
-std::vector<std::string> pieces_of(std::string_view text, const SplitOptions& options) {
+std::vector<std::string> pieces_of(std::string_view text, const DocumentSplitOptions& options) {
   std::vector<std::string> pieces;
   std::string waiting;  // short paragraphs that wait for the next one
   for (const std::string_view paragraph : paragraphs_of(text)) {
@@ -136,7 +136,7 @@ class Pool {
 
 }  // namespace
 
-std::vector<Passage> split_document(const Passage& document, const SplitOptions& options) {
+std::vector<Passage> split_document(const Passage& document, const DocumentSplitOptions& options) {
   RR_CHECK(options.min_words >= 1 && options.min_words <= options.max_words,
            "a passage has between min_words and max_words words");
   std::vector<std::string> pieces = pieces_of(document.text, options);

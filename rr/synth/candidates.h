@@ -10,7 +10,7 @@
 namespace rr {
 
 // Where a document ends and a passage begins, in words (what blanks separate).
-struct SplitOptions {
+struct DocumentSplitOptions {
   std::size_t min_words = 20;   // a shorter paragraph, such as a heading, joins the next one
   std::size_t max_words = 200;  // a longer paragraph is cut, after a sentence where there is one
 };
@@ -19,7 +19,8 @@ struct SplitOptions {
 // separators such as double new lines", arXiv 2508.07050). The passages of a document in more than
 // one have the docids "{docid}#1", "{docid}#2", ...; each keeps the title. A document of blanks has
 // none. Requires 1 <= min_words <= max_words.
-std::vector<Passage> split_document(const Passage& document, const SplitOptions& options = {});
+std::vector<Passage> split_document(const Passage& document,
+                                    const DocumentSplitOptions& options = {});
 
 // What a topic's passages are chosen from.
 struct CandidateInputs {
@@ -28,7 +29,7 @@ struct CandidateInputs {
 };
 
 struct CandidateOptions {
-  SplitOptions split = {};
+  DocumentSplitOptions split = {};
   std::size_t max_linked = 100;     // passages, after splitting; the first ones are kept
   std::size_t max_retrieved = 100;  // likewise
 };

@@ -45,7 +45,7 @@ TEST(SplitDocument, AHeadingJoinsWhatFollows) {
 }
 
 TEST(SplitDocument, ALongParagraphIsCutAfterASentence) {
-  const SplitOptions options{.min_words = 1, .max_words = 6};
+  const DocumentSplitOptions options{.min_words = 1, .max_words = 6};
   EXPECT_THAT(
       texts_of(split_document(document("One two three. Four five six seven eight."), options)),
       ElementsAre("One two three.", "Four five six seven eight."));

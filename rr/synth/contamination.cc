@@ -66,7 +66,7 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-bool drops(const Hit& hit, DropRule rule) {
+bool drops(const OverlapHit& hit, DropRule rule) {
   if (rule == DropRule::kNone) return false;
   const bool passages_only =
       hit.kind == TextKind::kPassage && hit.overlap.test_kind == TextKind::kPassage;
@@ -244,7 +244,7 @@ Decontamination decontaminate(std::span<const Sample> samples, const TestSets& t
   PassageOverlaps passages(tests);
   EarlierQueries earlier;
   for (const Sample& sample : samples) {
-    std::vector<Hit> hits;
+    std::vector<OverlapHit> hits;
     const auto add = [&](TextKind kind, const Docid& docid, const Overlap& overlap) {
       hits.push_back({sample.dataset, sample.qid, kind, docid, overlap, false});
       hits.back().drops = drops(hits.back(), rule);
@@ -258,7 +258,7 @@ Decontamination decontaminate(std::span<const Sample> samples, const TestSets& t
       }
     }
     const bool leaks =
-        std::any_of(hits.begin(), hits.end(), [](const Hit& hit) { return hit.drops; });
+        std::any_of(hits.begin(), hits.end(), [](const OverlapHit& hit) { return hit.drops; });
     const std::string words = words_of(sample.query);
     const auto twin = earlier.find(words);
     if (twin) {

@@ -86,7 +86,7 @@ class TestSets {
 Status add_test_sets(const std::filesystem::path& path, TestSets& sets);
 
 // One overlap of a sample.
-struct Hit {
+struct OverlapHit {
   std::string dataset;
   Qid qid;
   TextKind kind;       // which text of the sample
@@ -103,9 +103,9 @@ enum class DropRule { kQueries, kAll, kNone };
 struct DecontaminationReport {
   std::size_t samples = 0;
   std::size_t kept = 0;
-  std::size_t repeated = 0;  // dropped: the query is that of an earlier sample, exact or near
-  std::size_t leaked = 0;    // dropped: by the rule
-  std::vector<Hit> hits;     // in the order of the samples
+  std::size_t repeated = 0;      // dropped: the query is that of an earlier sample, exact or near
+  std::size_t leaked = 0;        // dropped: by the rule
+  std::vector<OverlapHit> hits;  // in the order of the samples
 };
 
 // Which samples stay, in order: is_kept[i] belongs to samples[i]. Of samples with equal or nearly

@@ -26,7 +26,7 @@ bool can_be_example(const Sample& sample) {
 using Group = std::vector<std::size_t>;
 
 // The part of a sample whose group was given `wanted`.
-Part part_of(const Sample& sample, Part wanted, const SplitOptions& options) {
+Part part_of(const Sample& sample, Part wanted, const SampleSplitOptions& options) {
   const bool example = can_be_example(sample);
   const bool task = options.keep_noisy || !is_noisy(sample);
   if (wanted == Part::kSft && !example) return task ? Part::kRanking : Part::kLeftOut;
@@ -37,7 +37,7 @@ Part part_of(const Sample& sample, Part wanted, const SplitOptions& options) {
 // Groups are given whole: where one is an example and another of its samples cannot be, it is left
 // out.
 void assign(std::span<const Sample> samples, const Group& group, Part wanted,
-            const SplitOptions& options, std::vector<Part>& parts) {
+            const SampleSplitOptions& options, std::vector<Part>& parts) {
   const Part first = part_of(samples[group.front()], wanted, options);
   for (const std::size_t number : group) {
     const Part own = part_of(samples[number], first, options);
@@ -177,7 +177,8 @@ const char* part_name(Part part) {
   return kNames.at(static_cast<std::size_t>(part));
 }
 
-std::vector<Part> split_samples(std::span<const Sample> samples, const SplitOptions& options) {
+std::vector<Part> split_samples(std::span<const Sample> samples,
+                                const SampleSplitOptions& options) {
   RR_CHECK(options.sft_share >= 0 && options.sft_share <= 1, "a share is in [0, 1]");
   RR_CHECK(options.validation_share >= 0 && options.validation_share <= 1, "a share is in [0, 1]");
   // A query belongs to the data set in which it came first.

@@ -20,7 +20,7 @@ enum class Part {
 };
 const char* part_name(Part part);  // "sft", "ranking", "validation", "left out"
 
-struct SplitOptions {
+struct SampleSplitOptions {
   double sft_share = 0.5;          // of what is not validation, in [0, 1]
   double validation_share = 0.05;  // of each data set, rounded to the nearest number, in [0, 1]
   std::uint64_t seed = 0;
@@ -35,7 +35,7 @@ struct SplitOptions {
 // is in two. What cannot be an example, having no order or no reasoning, is a task where it can be
 // one; a noisy list is an example where it can be one; what can be neither is left out. Requires
 // texts.
-std::vector<Part> split_samples(std::span<const Sample> samples, const SplitOptions& options);
+std::vector<Part> split_samples(std::span<const Sample> samples, const SampleSplitOptions& options);
 
 // The sample as a task. Requires texts.
 RankingTask task_of(const Sample& sample);
