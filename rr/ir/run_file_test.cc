@@ -48,6 +48,9 @@ TEST(ReadRun, TakesTabsManyBlanksAndAnyLineEnd) {
   EXPECT_EQ(lines_of(run_of("\xEF\xBB\xBF"
                             "1 Q0 a 1 2 t\n\n  1 Q0 b 2 1 t  ")),
             expected);
+  EXPECT_EQ(lines_of(run_of("1 Q0 a 1 2 t\n \xEF\xBB\xBF"
+                            "1 Q0 b 2 1 t\n")),
+            expected);
   EXPECT_EQ(lines_of(run_of("1 Q0 a 1 +2e0 t\n1 Q0 b 2 1.000 t")), expected);
 }
 

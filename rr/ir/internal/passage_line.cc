@@ -11,6 +11,7 @@
 
 #include "rr/ir/id_spelling.h"
 #include "rr/ir/internal/passage_record.h"
+#include "rr/ir/internal/read_id.h"
 
 namespace rr {
 namespace {
@@ -64,7 +65,9 @@ std::optional<std::string> id_of(const Field& field) {
     return std::string(digits.data(), end.ptr);
   }
   std::string_view text;
-  if (field.value.get(text) != simdjson::SUCCESS || text.empty()) return std::nullopt;
+  if (field.value.get(text) != simdjson::SUCCESS) return std::nullopt;
+  text = without_mark(text);
+  if (text.empty()) return std::nullopt;
   return read_spelling(text);
 }
 
