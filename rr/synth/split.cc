@@ -13,6 +13,7 @@
 #include "rr/base/check.h"
 #include "rr/base/random.h"
 #include "rr/synth/contamination.h"
+#include "rr/synth/internal/count_words.h"
 #include "rr/synth/text_fingerprint.h"
 
 namespace rr {
@@ -58,17 +59,6 @@ std::string cell(const std::string& text) {
   return clean;
 }
 
-std::size_t count_words(std::string_view text) {
-  std::size_t words = 0;
-  bool inside = false;
-  for (const char c : text) {
-    const bool is_blank = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!is_blank && !inside) ++words;
-    inside = !is_blank;
-  }
-  return words;
-}
-
 // Mean, median, 95th percentile and most of some counts.
 std::string spread(std::vector<std::size_t> counts) {
   if (counts.empty()) return "–";
@@ -105,9 +95,11 @@ std::string table_of_lengths(std::span<const Sample> samples) {
   for (const Sample& sample : samples) {
     lists.push_back(sample.initial_list.size());
     positives.push_back(sample.relevant.size());
-    queries.push_back(count_words(sample.query));
-    for (const Passage& passage : sample.passages) passages.push_back(count_words(passage.text));
-    if (!sample.reasoning.empty()) chains.push_back(count_words(sample.reasoning));
+    queries.push_back(internal::count_words(sample.query));
+    for (const Passage& passage : sample.passages) {
+      passages.push_back(internal::count_words(passage.text));
+    }
+    if (!sample.reasoning.empty()) chains.push_back(internal::count_words(sample.reasoning));
   }
   return "| | mean | median | 95 % | most |\n|---|---:|---:|---:|---:|\n| passages of a list | " +
          spread(lists) + " |\n| positives of a list | " + spread(positives) +

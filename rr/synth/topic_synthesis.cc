@@ -12,6 +12,7 @@
 #include "rr/measures/ndcg.h"
 #include "rr/measures/rbo.h"
 #include "rr/rerank/training_data.h"
+#include "rr/synth/internal/count_words.h"
 #include "rr/synth/teacher_reply.h"
 
 namespace rr {
@@ -41,17 +42,6 @@ std::vector<PromptTemplate> selection_templates(Domain domain) {
     templates.push_back(PromptTemplate::named(selection_template(domain, step)));
   }
   return templates;
-}
-
-std::size_t count_words(std::string_view text) {
-  std::size_t words = 0;
-  bool inside = false;
-  for (const char c : text) {
-    const bool is_blank = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!is_blank && !inside) ++words;
-    inside = !is_blank;
-  }
-  return words;
 }
 
 void set_if(Json& json, const char* key, std::size_t count) {
@@ -288,7 +278,7 @@ void TopicSynthesis::accept_ranking(const Pending& pending, StepRecord& record) 
     return;
   }
   if (is_gold && options_.max_chain_words > 0 &&
-      count_words(parsed.thoughts) > options_.max_chain_words) {
+      internal::count_words(parsed.thoughts) > options_.max_chain_words) {
     return drop(DropReason::kLongChain);
   }
   if (pending.step == SynthesisStep::kJudgement) {
