@@ -20,7 +20,7 @@ ProductFamily select_family(const DecoderConfig& config, const DecoderOptions& o
   const std::size_t q_size = config.num_heads * config.head_dim;
   const bool fills_tiles =
       config.hidden_size % 32 == 0 && config.ffn_size % 32 == 0 && q_size % 32 == 0;
-  if (cpu_features().has_amx_bf16 && fills_tiles) return ProductFamily::kAmx;
+  if (cpu_features().has_amx_bf16 && fills_tiles && !options.as_learner) return ProductFamily::kAmx;
   if (!can_multiply_bf16()) return ProductFamily::kGeneric;
   return ProductFamily::kBf16;
 }
@@ -36,18 +36,8 @@ Engine select_engine(const DecoderConfig& config, const DecoderOptions& options)
   engine.activation = activation_element(engine.family);
   engine.kernels = &select_row_kernels(options.force_generic);
   engine.kv = kv_shape(config, options);
-  const bool takes_bf16 = engine.activation == Element::kBf16;
-  if (takes_bf16 && config.head_dim % 32 == 0 && cpu_features().has_amx_bf16) {
-    engine.query = Element::kBf16;
-    engine.attend = attend_amx_bf16;
-  } else if (takes_bf16 && config.head_dim % 16 == 0) {
-    engine.query = Element::kBf16;
-    engine.attend = attend_avx512_bf16;
-  } else {
-    engine.query = Element::kF32;
-    engine.attend = engine.kv.element == Element::kF32 ? engine.kernels->attend_f32
-                                                       : engine.kernels->attend_bf16;
-  }
+  engine.attention =
+      select_attention(engine.activation, engine.kv.element, config.head_dim, *engine.kernels);
   return engine;
 }
 
@@ -57,11 +47,18 @@ class FamilyDecoder final : public Decoder {
       : config_(std::move(config)),
         engine_(select_engine(config_, options)),
         cache_(engine_.family),
+        pool_(pool),
         team_(pool),
         workers_(pool.num_threads()) {}
 
-  Status load(const ModelFiles& files, ThreadPool& pool) {
-    RR_TRY(weights_, load_weights(files, config_, engine_.family, cache_, *engine_.kernels, pool));
+  Status load(const ModelFiles& files, const std::optional<LoraShape>& lora) {
+    std::optional<AdapterChoice> adapters;
+    if (lora) {
+      adapter_products_.emplace(engine_.family);
+      adapters = {*lora, &*adapter_products_};
+    }
+    RR_TRY(weights_,
+           load_weights(files, config_, engine_.family, cache_, adapters, *engine_.kernels, pool_));
     return ok_status();
   }
 
@@ -80,6 +77,8 @@ class FamilyDecoder final : public Decoder {
     }
     return "oneDNN bf16 (AVX-512)";
   }
+
+  void adopt(std::span<const Parameter> parameters) override { weights_.adopt(parameters, pool_); }
 
   std::unique_ptr<KvSequence> new_sequence() const override {
     return std::make_unique<KvBlockSequence>(engine_.kv, num_kv_blocks_);
@@ -101,8 +100,10 @@ class FamilyDecoder final : public Decoder {
  private:
   DecoderConfig config_;
   Engine engine_;
-  ProductCache cache_;  // before weights_, which use it
+  ProductCache cache_;                               // before weights_, which use it
+  std::optional<AdapterProducts> adapter_products_;  // the same
   DecoderWeights weights_;
+  ThreadPool& pool_;
   Team team_;
   std::vector<Worker> workers_;
   SharedBuffers shared_;
@@ -148,10 +149,11 @@ MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& option
 Result<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files,
                                                const DecoderOptions& options, ThreadPool& pool) {
   RR_TRY(DecoderConfig config, read_decoder_config(files));
+  RR_CHECK(!options.lora || options.lora->rank > 0, "an adapter has a rank");
   RR_TRY_STATUS(
       check_memory(plan_memory(config, options, 1), 0, free_memory(), files.path().string()));
   auto decoder = std::make_unique<internal::FamilyDecoder>(std::move(config), options, pool);
-  RR_TRY_STATUS(decoder->load(files, pool));
+  RR_TRY_STATUS(decoder->load(files, options.lora));
   return std::unique_ptr<Decoder>(std::move(decoder));
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "rr/base/thread_pool.h"
 #include "rr/nn/decoder_config.h"
 #include "rr/nn/kv_block.h"
+#include "rr/nn/parameter.h"
 #include "rr/weights/model_files.h"
 
 namespace rr {
@@ -27,6 +29,14 @@ struct DecoderOptions {
   // Use the code path for CPUs without AVX-512, which any x86-64 runs: to test it where there is
   // better.
   bool force_generic = false;
+
+  // Products as a Learner computes them, where this machine has faster ones (AMX): for a decoder
+  // whose log-probabilities a learner has to repeat.
+  bool as_learner = false;
+
+  // Adapters beside the weights, computed as a Learner computes them and not folded into the
+  // weights, where rounding would drown them. They add nothing until adopt() sets them.
+  std::optional<LoraShape> lora = {};
 };
 
 // Bytes that a decoder takes, known before it is loaded.
@@ -94,6 +104,13 @@ class Decoder {
 
   // "bf16 (AMX)", "oneDNN bf16 (AVX-512)", "generic float32": what runs, for reports.
   virtual std::string kernel_name() const = 0;
+
+  // Takes over what a learner has made of its weights or adapters, packed again. From then on the
+  // decoder says what the learner says. Keys and values that were read before belong to the old
+  // weights: sequences and blocks must be let go of first. Requires parameters() of a learner of
+  // the same model, with adapters of the shape options.lora where there are any. Not during a
+  // forward().
+  virtual void adopt(std::span<const Parameter> parameters) = 0;
 
   virtual std::unique_ptr<KvSequence> new_sequence() const = 0;
 

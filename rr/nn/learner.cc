@@ -18,10 +18,12 @@ ProductFamily learning_family(const LearnerOptions& options) {
   return ProductFamily::kBf16;
 }
 
-LearnerPass::Engine engine_of(const LearnerOptions& options) {
+LearnerPass::Engine engine_of(const DecoderConfig& config, const LearnerOptions& options) {
   const Element element = activation_element(learning_family(options));
-  return {select_row_kernels(options.force_generic), select_learning_kernels(options.force_generic),
-          element, options.precision == Precision::kBf16, element == Element::kBf16};
+  const Element keys = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
+  const RowKernels& kernels = select_row_kernels(options.force_generic);
+  return {kernels, select_learning_kernels(options.force_generic), element,
+          select_attention(element, keys, config.head_dim, kernels)};
 }
 
 std::size_t kept_layers(const DecoderConfig& config, const LearnerOptions& options,
@@ -39,7 +41,7 @@ class FamilyLearner final : public Learner {
   FamilyLearner(DecoderConfig config, const LearnerOptions& options, ThreadPool& pool)
       : config_(std::move(config)),
         options_(options),
-        engine_(engine_of(options)),
+        engine_(engine_of(config_, options)),
         products_(learning_family(options), engine_.kernels),
         crew_(pool) {}
 

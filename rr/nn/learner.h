@@ -13,16 +13,10 @@
 #include "rr/base/thread_pool.h"
 #include "rr/nn/decoder.h"
 #include "rr/nn/decoder_config.h"
+#include "rr/nn/parameter.h"
 #include "rr/weights/model_files.h"
 
 namespace rr {
-
-// Low-rank adapters (Hu et al., arXiv 2106.09685) on all seven linear layers of every decoder
-// layer, as PEFT has them: W x + alpha / rank * B (A x), A [rank, inputs], B [outputs, rank].
-struct LoraShape {
-  std::size_t rank = 16;
-  float alpha = 16;
-};
 
 struct LearnerOptions {
   // kBf16: products on bf16 weights and activations with float32 sums; the weights that are learnt,
@@ -71,18 +65,6 @@ struct LearnerBatch {
 // `logprob`. For the mean of -log p over n tokens: -1 / n.
 using LossSlope = std::function<float(std::size_t target, float logprob)>;
 
-// A tensor that learns. Named and laid out as Hugging Face has it (adapters: as PEFT, without its
-// prefix: "model.layers.0.self_attn.q_proj.lora_A.weight"); q and k in the half-split rotary
-// layout.
-struct Parameter {
-  std::string name;
-  std::vector<std::size_t> shape;
-  std::span<float> values;
-  std::span<float> gradient;
-
-  bool is_matrix() const { return shape.size() == 2; }
-};
-
 // Bytes that learning takes, known before anything is loaded. The optimiser's own come on top.
 struct LearnerMemory {
   std::size_t weight_bytes = 0;      // packed for products, forward and backward
@@ -94,9 +76,10 @@ struct LearnerMemory {
 LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOptions& options,
                                   std::size_t max_tokens);
 
-// A decoder that learns. Its log-probabilities are those of Decoder: in kF32 up to the rounding of
-// sums in another order, in kBf16 from the same products. The same batch gives the same bits,
-// whatever the number of threads and of kept layers. One call at a time.
+// A decoder that learns. Its log-probabilities are those of Decoder: every number on the way to the
+// logits is the same to the bit (of a Decoder with DecoderOptions::as_learner), and only the
+// logarithm is taken in another order. The same batch gives the same bits, whatever the number of
+// threads and of kept layers. One call at a time.
 class Learner {
  public:
   // `files` is not needed afterwards. `pool` must outlive the learner. What is refused is what

@@ -145,6 +145,7 @@ class FakeDecoder : public Decoder {
   std::unique_ptr<KvSequence> new_sequence() const override {
     return std::make_unique<Sequence>(num_blocks_);
   }
+  void adopt(std::span<const Parameter>) override {}  // it has no weights
   std::size_t num_kv_blocks() const override { return *num_blocks_; }
 
   void forward(std::span<const DecoderChunk> chunks, std::vector<float>& logits) override {

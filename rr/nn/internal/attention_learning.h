@@ -8,9 +8,10 @@
 
 namespace rr::internal {
 
-// Attention of one head that learns, in tiles of 64 queries by 64 keys: never a matrix of all
-// scores. Forward as in attention.h; backward recomputes each tile's probabilities from the kept
-// logarithm of their sum (Dao et al., arXiv 2205.14135, section 3.1 and appendix B):
+// The way back through attention of one head, in tiles of 64 queries by 64 keys: never a matrix of
+// all scores. The way forward is the decoder's (learner_attention.h); each tile's probabilities are
+// recomputed from the kept logarithm of their sum (Dao et al., arXiv 2205.14135, section 3.1 and
+// appendix B):
 //
 //   p(r, t)  = exp(scale * <q_r, k_t> - lse_r)                      t visible to r, else 0
 //   d_v_t   += sum_r p(r, t) * g_r                                  g: gradient of the output
@@ -26,7 +27,7 @@ struct KeyTile {
   const float* keys_by_dimension;    // [head_dim, kLearningTile]; what is beyond count is finite
   const float* values_by_dimension;  // the same
   std::size_t count;
-  float* d_keys;    // [count, gradient_stride], added to; backward only
+  float* d_keys;    // [count, gradient_stride], added to
   float* d_values;  // the same
   std::size_t gradient_stride;
 };
@@ -41,7 +42,6 @@ struct QueryTile {
   std::size_t first_query;  // within its segment
   std::size_t head_dim;
   float scale;
-  bool rounds_probabilities;  // to bf16, where they enter the product with the values
 
   const KeyTile* tiles;
   std::size_t num_tiles;
@@ -49,16 +49,16 @@ struct QueryTile {
 
   float* scratch;  // attention_learning_floats(head_dim)
 
-  float* log_sums;  // [count]: written by the forward pass, read by the backward pass
-  float* out;       // [count, out_stride]: the same
+  const float* log_sums;  // [count], of the forward pass
+  const float* out;       // [count, out_stride], the same
   std::size_t out_stride;
 
-  const float* d_out;  // [count, out_stride]; backward only
-  float* d_queries;    // [count, query_stride], written; backward only
+  const float* d_out;  // [count, out_stride]
+  float* d_queries;    // [count, query_stride], written
 };
 
-static constexpr std::size_t attention_learning_floats(std::size_t head_dim) {
-  return kLearningTile * (3 * kLearningTile + head_dim + 4);
+static constexpr std::size_t attention_learning_floats() {
+  return kLearningTile * (2 * kLearningTile + 1);
 }
 
 static inline std::size_t visible_keys(const QueryTile& query, std::size_t tile, std::size_t row) {
@@ -77,76 +77,6 @@ static inline void tile_scores(const float* rows, std::size_t stride, const floa
   for (std::size_t i = 0; i < count * kLearningTile; ++i) scores[i] = 0;
   add_product({rows, stride, 1}, columns, kLearningTile, count, kLearningTile, head_dim, scores,
               kLearningTile);
-}
-
-static inline float round_to_bf16(float value) { return to_float(to_bf16(value)); }
-
-// One row of scores into unnormalised probabilities against its new maximum; gives the factor by
-// which what was summed before shrinks.
-static inline float online_softmax(float* scores, std::size_t visible, float scale, bool rounds,
-                                   float* top, float* sum) {
-  float block_top = -__builtin_inff();
-  for (std::size_t t = 0; t < visible; ++t) {
-    scores[t] *= scale;
-    block_top = scores[t] > block_top ? scores[t] : block_top;
-  }
-  const float new_top = block_top > *top ? block_top : *top;
-  const float shrink = exponential(*top - new_top);
-  constexpr std::size_t kLanes = 16;
-  float sums[kLanes] = {};
-  for (std::size_t t = visible; t < kLearningTile; ++t) scores[t] = -__builtin_inff();
-  for (std::size_t t = 0; t < kLearningTile; t += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      scores[t + lane] = exponential(scores[t + lane] - new_top);
-      sums[lane] += scores[t + lane];
-    }
-  }
-  float total = 0;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) total += sums[lane];
-  if (rounds) {
-    for (std::size_t t = 0; t < kLearningTile; ++t) scores[t] = round_to_bf16(scores[t]);
-  }
-  *top = new_top;
-  *sum = *sum * shrink + total;
-  return shrink;
-}
-
-static inline void attend_learning_forward(const QueryTile& query) {
-  float* const scores = query.scratch;
-  float* const out = scores + kLearningTile * kLearningTile;  // [count, head_dim]
-  float* const tops = out + kLearningTile * query.head_dim;
-  float* const sums = tops + kLearningTile;
-  for (std::size_t i = 0; i < query.count * query.head_dim; ++i) out[i] = 0;
-  for (std::size_t r = 0; r < query.count; ++r) {
-    tops[r] = -__builtin_inff();
-    sums[r] = 0;
-  }
-  for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
-    const KeyTile& keys = query.tiles[tile];
-    tile_scores(query.queries, query.query_stride, keys.keys_by_dimension, query.count,
-                query.head_dim, scores);
-    for (std::size_t r = 0; r < query.count; ++r) {
-      float* const row = scores + r * kLearningTile;
-      const std::size_t visible = visible_keys(query, tile, r);
-      if (visible == 0) {
-        for (std::size_t t = 0; t < kLearningTile; ++t) row[t] = 0;
-        continue;
-      }
-      const float shrink =
-          online_softmax(row, visible, query.scale, query.rounds_probabilities, tops + r, sums + r);
-      float* const out_row = out + r * query.head_dim;
-      for (std::size_t d = 0; d < query.head_dim; ++d) out_row[d] *= shrink;
-    }
-    add_product({scores, kLearningTile, 1}, keys.values, keys.stride, query.count, query.head_dim,
-                keys.count, out, query.head_dim);
-  }
-  for (std::size_t r = 0; r < query.count; ++r) {
-    const float share = 1.0f / sums[r];
-    for (std::size_t d = 0; d < query.head_dim; ++d) {
-      query.out[r * query.out_stride + d] = out[r * query.head_dim + d] * share;
-    }
-    query.log_sums[r] = tops[r] + __builtin_logf(sums[r]);
-  }
 }
 
 // Scores and <g, v> of a tile into p and d_s.

@@ -51,4 +51,14 @@ const RowKernels& select_row_kernels(bool force_generic) {
   return baseline_kernels();
 }
 
+AttentionKernel select_attention(Element activation, Element keys, std::size_t head_dim,
+                                 const RowKernels& kernels) {
+  const bool takes_bf16 = activation == Element::kBf16;
+  if (takes_bf16 && head_dim % 32 == 0 && cpu_features().has_amx_bf16) {
+    return {Element::kBf16, keys, attend_amx_bf16};
+  }
+  if (takes_bf16 && head_dim % 16 == 0) return {Element::kBf16, keys, attend_avx512_bf16};
+  return {Element::kF32, keys, keys == Element::kF32 ? kernels.attend_f32 : kernels.attend_bf16};
+}
+
 }  // namespace rr::internal

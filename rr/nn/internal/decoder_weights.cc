@@ -1,6 +1,9 @@
 #include "rr/nn/internal/decoder_weights.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,28 +16,24 @@
 namespace rr::internal {
 namespace {
 
-// A run of rows of one source.
-struct Piece {
+// A matrix of the file, and what Hugging Face calls it.
+struct NamedMatrix {
   RowSource source;
-  std::size_t first_row;
-  std::size_t num_rows;
+  std::string name;
 };
 
-// A panel to convert and pack.
-struct PackJob {
-  Linear* linear;
-  std::size_t panel;
-  std::vector<Piece> pieces;
-};
+}  // namespace
 
-class Loader {
+class DecoderWeightsLoader {
  public:
-  Loader(const ModelFiles& files, const DecoderConfig& config, ProductFamily family,
-         ProductCache& cache, const RowKernels& kernels, ThreadPool& pool)
+  DecoderWeightsLoader(const ModelFiles& files, const DecoderConfig& config, ProductFamily family,
+                       ProductCache& cache, const std::optional<AdapterChoice>& adapters,
+                       const RowKernels& kernels, ThreadPool& pool)
       : reader_(files, config),
         config_(config),
         family_(family),
         cache_(cache),
+        adapters_(adapters),
         kernels_(kernels),
         pool_(pool) {}
 
@@ -45,21 +44,24 @@ class Loader {
       weights.layers.push_back(std::move(layer));
     }
     RR_TRY(weights.output_norm, reader_.vector_of(reader_.name(kOutputNorm), config_.hidden_size));
+    note_vector(kOutputNorm.hugging_face, weights.output_norm);
     RR_TRY_STATUS(load_embedding(weights));
     RR_TRY_STATUS(reader_.refuse_unknown_biases());
-    RR_TRY_STATUS(run_jobs());
+    RR_TRY_STATUS(pack_panels());
+    weights.vectors = std::move(vectors_);
+    weights.panels = std::move(panels_);
+    weights.adapted = std::move(adapted_);
     return weights;
   }
 
  private:
   Result<LayerWeights> load_layer(std::size_t i) {
     LayerWeights layer;
-    RR_TRY(layer.attention_norm,
-           reader_.vector_of(reader_.name(i, kAttentionNorm), config_.hidden_size));
-    RR_TRY(layer.ffn_norm, reader_.vector_of(reader_.name(i, kFfnNorm), config_.hidden_size));
+    RR_TRY(layer.attention_norm, layer_vector(i, kAttentionNorm, config_.hidden_size));
+    RR_TRY(layer.ffn_norm, layer_vector(i, kFfnNorm, config_.hidden_size));
     if (config_.has_qk_norm) {
-      RR_TRY(layer.q_norm, reader_.vector_of(reader_.name(i, kQNorm), config_.head_dim));
-      RR_TRY(layer.k_norm, reader_.vector_of(reader_.name(i, kKNorm), config_.head_dim));
+      RR_TRY(layer.q_norm, layer_vector(i, kQNorm, config_.head_dim));
+      RR_TRY(layer.k_norm, layer_vector(i, kKNorm, config_.head_dim));
     }
     RR_TRY_STATUS(load_attention(i, layer));
     RR_TRY_STATUS(load_ffn(i, layer));
@@ -70,26 +72,35 @@ class Loader {
     const std::size_t hidden = config_.hidden_size;
     const std::size_t q_size = config_.num_heads * config_.head_dim;
     const std::size_t kv_size = config_.num_kv_heads * config_.head_dim;
-    RR_TRY(const TensorView* q, reader_.find(reader_.name(i, kQ, ".weight"), {q_size, hidden}));
-    RR_TRY(const TensorView* k, reader_.find(reader_.name(i, kK, ".weight"), {kv_size, hidden}));
-    RR_TRY(const TensorView* v, reader_.find(reader_.name(i, kV, ".weight"), {kv_size, hidden}));
-    RR_TRY(const TensorView* o, reader_.find(reader_.name(i, kO, ".weight"), {hidden, q_size}));
-    layer.qkv =
-        stacked({{q, reader_.interleaved_head_dim()}, {k, reader_.interleaved_head_dim()}, {v, 0}});
-    layer.attention_output = stacked({{o, 0}});
-    if (config_.has_qkv_bias) {
-      RR_TRY(layer.qkv_bias, reader_.vector_of(reader_.name(i, kQ, ".bias"), q_size,
-                                               reader_.interleaved_head_dim()));
-      RR_TRY(
-          const std::vector<float> k_bias,
-          reader_.vector_of(reader_.name(i, kK, ".bias"), kv_size, reader_.interleaved_head_dim()));
-      RR_TRY(const std::vector<float> v_bias,
-             reader_.vector_of(reader_.name(i, kV, ".bias"), kv_size));
-      layer.qkv_bias.insert(layer.qkv_bias.end(), k_bias.begin(), k_bias.end());
-      layer.qkv_bias.insert(layer.qkv_bias.end(), v_bias.begin(), v_bias.end());
-    }
+    const std::size_t pairs = reader_.interleaved_head_dim();
+    RR_TRY(NamedMatrix q, matrix(i, kQ, ".weight", {q_size, hidden}, pairs));
+    RR_TRY(NamedMatrix k, matrix(i, kK, ".weight", {kv_size, hidden}, pairs));
+    RR_TRY(NamedMatrix v, matrix(i, kV, ".weight", {kv_size, hidden}, 0));
+    RR_TRY(NamedMatrix o, matrix(i, kO, ".weight", {hidden, q_size}, 0));
+    layer.qkv = stacked({std::move(q), std::move(k), std::move(v)});
+    layer.attention_output = stacked({std::move(o)});
+    if (config_.has_qkv_bias) RR_TRY_STATUS(load_qkv_bias(i, layer));
     if (config_.has_output_bias) {
       RR_TRY(layer.output_bias, reader_.vector_of(reader_.name(i, kO, ".bias"), hidden));
+      note_vector(layer_name(i, kO, ".bias"), layer.output_bias);
+    }
+    return ok_status();
+  }
+
+  // The three biases stand side by side, as their products do.
+  Status load_qkv_bias(std::size_t i, LayerWeights& layer) {
+    const std::size_t q_size = config_.num_heads * config_.head_dim;
+    const std::size_t kv_size = config_.num_kv_heads * config_.head_dim;
+    const std::size_t pairs = reader_.interleaved_head_dim();
+    layer.qkv_bias.resize(q_size + 2 * kv_size);
+    float* next = layer.qkv_bias.data();
+    for (const auto& [name, size, interleaved] :
+         {std::tuple(&kQ, q_size, pairs), {&kK, kv_size, pairs}, {&kV, kv_size, std::size_t{0}}}) {
+      RR_TRY(const std::vector<float> bias,
+             reader_.vector_of(reader_.name(i, *name, ".bias"), size, interleaved));
+      std::copy(bias.begin(), bias.end(), next);
+      vectors_.push_back({layer_name(i, *name, ".bias"), next, size});
+      next += size;
     }
     return ok_status();
   }
@@ -97,23 +108,44 @@ class Loader {
   Status load_ffn(std::size_t i, LayerWeights& layer) {
     const std::size_t hidden = config_.hidden_size;
     const std::size_t ffn = config_.ffn_size;
-    RR_TRY(const TensorView* gate, reader_.find(reader_.name(i, kGate), {ffn, hidden}));
-    RR_TRY(const TensorView* up, reader_.find(reader_.name(i, kUp), {ffn, hidden}));
-    RR_TRY(const TensorView* down, reader_.find(reader_.name(i, kDown), {hidden, ffn}));
-    layer.gate_up = paired({gate, 0}, {up, 0});
-    layer.down = stacked({{down, 0}});
+    RR_TRY(NamedMatrix gate, matrix(i, kGate, "", {ffn, hidden}, 0));
+    RR_TRY(NamedMatrix up, matrix(i, kUp, "", {ffn, hidden}, 0));
+    RR_TRY(NamedMatrix down, matrix(i, kDown, "", {hidden, ffn}, 0));
+    layer.gate_up = paired(gate, up);
+    layer.down = stacked({std::move(down)});
     return ok_status();
+  }
+
+  static std::string layer_name(std::size_t i, const TensorName& name, const char* ending = "") {
+    return fmt::format("model.layers.{}.{}{}", i, name.hugging_face, ending);
+  }
+
+  Result<std::vector<float>> layer_vector(std::size_t i, const TensorName& name, std::size_t size) {
+    RR_TRY(std::vector<float> values, reader_.vector_of(reader_.name(i, name), size));
+    note_vector(layer_name(i, name), values);
+    return values;
+  }
+
+  // Vectors are moved into their place, which their numbers do not notice.
+  void note_vector(std::string name, std::vector<float>& values) {
+    vectors_.push_back({std::move(name), values.data(), values.size()});
+  }
+
+  Result<NamedMatrix> matrix(std::size_t i, const TensorName& name, const char* ending,
+                             std::vector<std::size_t> shape, std::size_t interleaved_head_dim) {
+    RR_TRY(const TensorView* tensor, reader_.find(reader_.name(i, name, ending), std::move(shape)));
+    return NamedMatrix{{tensor, interleaved_head_dim}, layer_name(i, name, ending)};
   }
 
   Status load_embedding(DecoderWeights& weights) {
     const std::vector<std::size_t> shape = {config_.vocabulary_size, config_.hidden_size};
     RR_TRY(const TensorView* embedding, reader_.find(reader_.name(kEmbedding), shape));
     if (config_.has_tied_embedding) {
-      weights.output = stacked({{embedding, 0}});
+      weights.output = stacked({{{embedding, 0}, kEmbedding.hugging_face}}, false);
       return ok_status();
     }
     RR_TRY(const TensorView* output, reader_.find(reader_.name(kOutput), shape));
-    weights.output = stacked({{output, 0}});
+    weights.output = stacked({{{output, 0}, kOutput.hugging_face}}, false);
     weights.embedding_element = family_ == ProductFamily::kF32 ? Element::kF32 : Element::kBf16;
     weights.embedding =
         AlignedBuffer(embedding->num_elements() * element_bytes(weights.embedding_element));
@@ -129,87 +161,105 @@ class Loader {
       const std::size_t end = std::min(num_rows, (part + 1) * kRowsAPart);
       for (std::size_t r = part * kRowsAPart; r < end; ++r) {
         if (auto read = reader_.read_row({&tensor, 0}, r, row); !read.ok()) fail(read.error());
-        store_embedding(weights, r, row);
+        weights.store_embedding(r, row);
       }
     });
     return first_failure();
   }
 
-  static void store_embedding(DecoderWeights& weights, std::size_t r,
-                              const std::vector<float>& row) {
-    const std::size_t start = r * row.size();
-    if (weights.embedding_element == Element::kF32) {
-      std::copy(row.begin(), row.end(), weights.embedding.data<float>() + start);
-    } else {
-      std::transform(row.begin(), row.end(), weights.embedding.data<Bf16>() + start, to_bf16);
-    }
-  }
-
-  // A linear layer whose outputs are those of the sources, one after another.
-  std::unique_ptr<Linear> stacked(const std::vector<RowSource>& sources) {
+  // A linear layer whose outputs are those of the matrices, one after another.
+  std::unique_ptr<Linear> stacked(const std::vector<NamedMatrix>& matrices,
+                                  bool takes_adapters = true) {
     std::size_t outputs = 0;
-    for (const RowSource& source : sources) outputs += source.tensor->num_rows();
-    std::unique_ptr<Linear> linear =
-        make_linear(family_, sources[0].tensor->row_length(),
-                    internal::panel_outputs(outputs, pool_.num_threads(), 64), cache_, kernels_);
-    std::size_t source = 0;
-    std::size_t row = 0;  // of the source
-    for (std::size_t p = 0; p < linear->num_panels(); ++p) {
-      PackJob job{linear.get(), p, {}};
-      for (std::size_t missing = linear->panel_outputs(p); missing > 0;) {
-        const std::size_t count = std::min(missing, sources[source].tensor->num_rows() - row);
-        job.pieces.push_back({sources[source], row, count});
+    for (const NamedMatrix& matrix : matrices) outputs += matrix.source.tensor->num_rows();
+    std::vector<std::vector<TensorRows>> panels;
+    const NamedMatrix* matrix = matrices.data();
+    std::size_t row = 0;  // of the matrix
+    for (std::size_t missing : internal::panel_outputs(outputs, pool_.num_threads(), 64)) {
+      panels.emplace_back();
+      while (missing > 0) {
+        const std::size_t num_rows = matrix->source.tensor->num_rows();
+        const std::size_t count = std::min(missing, num_rows - row);
+        panels.back().push_back({matrix->name, row, count});
         missing -= count;
         row += count;
-        if (row == sources[source].tensor->num_rows()) {
-          ++source;
+        if (row == num_rows) {
+          ++matrix;
           row = 0;
         }
       }
-      jobs_.push_back(std::move(job));
     }
-    return linear;
+    return linear_of(matrices, std::move(panels), takes_adapters);
   }
 
   // A linear layer each of whose panels has some rows of `first` and the same rows of `second`.
-  std::unique_ptr<Linear> paired(const RowSource& first, const RowSource& second) {
-    std::vector<std::size_t> panels =
-        internal::panel_outputs(first.tensor->num_rows(), pool_.num_threads(), 32);
-    for (std::size_t& outputs : panels) outputs *= 2;
-    std::unique_ptr<Linear> linear =
-        make_linear(family_, first.tensor->row_length(), std::move(panels), cache_, kernels_);
+  std::unique_ptr<Linear> paired(const NamedMatrix& first, const NamedMatrix& second) {
+    std::vector<std::vector<TensorRows>> panels;
     std::size_t row = 0;
-    for (std::size_t p = 0; p < linear->num_panels(); ++p) {
-      const std::size_t count = linear->panel_outputs(p) / 2;
-      jobs_.push_back({linear.get(), p, {{first, row, count}, {second, row, count}}});
+    for (const std::size_t count :
+         internal::panel_outputs(first.source.tensor->num_rows(), pool_.num_threads(), 32)) {
+      panels.push_back({{first.name, row, count}, {second.name, row, count}});
       row += count;
     }
-    return linear;
+    return linear_of({first, second}, std::move(panels), true);
   }
 
-  Status run_jobs() {
+  std::unique_ptr<Linear> linear_of(const std::vector<NamedMatrix>& matrices,
+                                    std::vector<std::vector<TensorRows>> panels,
+                                    bool takes_adapters) {
+    for (const NamedMatrix& matrix : matrices) sources_[matrix.name] = matrix.source;
+    std::vector<std::size_t> outputs;
+    for (const std::vector<TensorRows>& panel : panels) {
+      std::size_t count = 0;
+      for (const TensorRows& rows : panel) count += rows.num_rows;
+      outputs.push_back(count);
+    }
+    std::unique_ptr<Linear> linear =
+        make_linear(family_, matrices[0].source.tensor->row_length(), outputs, cache_, kernels_);
+    for (std::size_t p = 0; p < panels.size(); ++p) {
+      panels_.push_back({linear.get(), p, panels[p]});
+    }
+    if (!adapters_ || !takes_adapters) return linear;
+    auto adapted = std::make_unique<AdaptedLinear>(
+        std::move(linear), std::move(panels), adapters_->shape, *adapters_->products, kernels_);
+    adapted_.push_back(adapted.get());
+    return adapted;
+  }
+
+  Status pack_panels() {
     Team team(pool_);
     team.run([this](Team::Member& member) {
       ProductScratch scratch;
       AlignedBuffer rows;
-      member.for_parts(jobs_.size(), [&](std::size_t i) { run_job(jobs_[i], rows, scratch); });
+      member.for_parts(panels_.size(), [&](std::size_t i) { pack(panels_[i], rows, scratch); });
+      member.for_parts(adapted_.size(), [&](std::size_t i) { clear(*adapted_[i], scratch); });
     });
     return first_failure();
   }
 
-  void run_job(const PackJob& job, AlignedBuffer& buffer, ProductScratch& scratch) {
-    const std::size_t inputs = job.linear->num_inputs();
-    buffer.reserve(job.linear->panel_outputs(job.panel) * inputs * sizeof(float));
+  void pack(const LoadedPanel& panel, AlignedBuffer& buffer, ProductScratch& scratch) {
+    const std::size_t inputs = panel.linear->num_inputs();
+    buffer.reserve(panel.linear->panel_outputs(panel.panel) * inputs * sizeof(float));
     float* next = buffer.data<float>();
-    for (const Piece& piece : job.pieces) {
-      for (std::size_t r = piece.first_row; r < piece.first_row + piece.num_rows; ++r) {
-        if (auto read = reader_.read_row(piece.source, r, {next, inputs}); !read.ok()) {
+    for (const TensorRows& rows : panel.rows) {
+      const RowSource& source = sources_.at(rows.name);
+      for (std::size_t r = rows.first_row; r < rows.first_row + rows.num_rows; ++r) {
+        if (auto read = reader_.read_row(source, r, {next, inputs}); !read.ok()) {
           fail(read.error());
         }
         next += inputs;
       }
     }
-    job.linear->pack(job.panel, buffer.data<float>(), scratch);
+    panel.linear->pack(panel.panel, buffer.data<float>(), scratch);
+  }
+
+  void clear(AdaptedLinear& linear, ProductScratch& scratch) const {
+    for (std::size_t t = 0; t < linear.tensors().size(); ++t) {
+      const std::vector<float> a(adapters_->shape.rank * linear.num_inputs());
+      const std::vector<float> b(adapters_->shape.rank *
+                                 sources_.at(linear.tensors()[t]).tensor->num_rows());
+      linear.set_adapter(t, a.data(), b.data(), scratch);
+    }
   }
 
   void fail(Error error) {
@@ -225,14 +275,16 @@ class Loader {
   const DecoderConfig& config_;
   ProductFamily family_;
   ProductCache& cache_;
+  std::optional<AdapterChoice> adapters_;
   const RowKernels& kernels_;
   ThreadPool& pool_;
-  std::vector<PackJob> jobs_;
+  std::map<std::string, RowSource> sources_;  // of all matrices
+  std::vector<LoadedVector> vectors_;
+  std::vector<LoadedPanel> panels_;
+  std::vector<AdaptedLinear*> adapted_;
   std::mutex failure_mutex_;
   std::optional<Error> failure_;  // guarded by failure_mutex_
 };
-
-}  // namespace
 
 void DecoderWeights::embed(std::size_t id, std::size_t hidden_size, float* out) const {
   if (embedding.size() == 0) {
@@ -245,6 +297,87 @@ void DecoderWeights::embed(std::size_t id, std::size_t hidden_size, float* out) 
     out[i] = embedding_element == Element::kF32 ? embedding.data<float>()[start + i]
                                                 : to_float(embedding.data<Bf16>()[start + i]);
   }
+}
+
+void DecoderWeights::store_embedding(std::size_t id, std::span<const float> row) {
+  const std::size_t start = id * row.size();
+  if (embedding_element == Element::kF32) {
+    std::copy(row.begin(), row.end(), embedding.data<float>() + start);
+  } else {
+    std::transform(row.begin(), row.end(), embedding.data<Bf16>() + start, to_bf16);
+  }
+}
+
+void DecoderWeights::adopt(std::span<const Parameter> parameters, ThreadPool& pool) {
+  if (adapted.empty()) {
+    adopt_tensors(parameters, pool);
+  } else {
+    adopt_adapters(parameters, pool);
+  }
+}
+
+namespace {
+
+class ParametersByName {
+ public:
+  explicit ParametersByName(std::span<const Parameter> parameters) {
+    for (const Parameter& parameter : parameters) by_name_[parameter.name] = &parameter;
+  }
+
+  const Parameter& of(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    RR_CHECK(found != by_name_.end(), "the learner has every tensor of the decoder");
+    return *found->second;
+  }
+
+ private:
+  std::map<std::string_view, const Parameter*> by_name_;
+};
+
+}  // namespace
+
+void DecoderWeights::adopt_adapters(std::span<const Parameter> parameters, ThreadPool& pool) {
+  const ParametersByName by_name(parameters);
+  Team team(pool);
+  team.run([&](Team::Member& member) {
+    ProductScratch scratch;
+    member.for_parts(adapted.size(), [&](std::size_t i) {
+      for (std::size_t t = 0; t < adapted[i]->tensors().size(); ++t) {
+        const std::string& tensor = adapted[i]->tensors()[t];
+        const std::string module = tensor.substr(0, tensor.rfind(".weight"));
+        adapted[i]->set_adapter(t, by_name.of(module + ".lora_A.weight").values.data(),
+                                by_name.of(module + ".lora_B.weight").values.data(), scratch);
+      }
+    });
+  });
+}
+
+void DecoderWeights::adopt_tensors(std::span<const Parameter> parameters, ThreadPool& pool) {
+  const ParametersByName by_name(parameters);
+  for (const LoadedVector& vector : vectors) {
+    std::copy_n(by_name.of(vector.name).values.data(), vector.size, vector.values);
+  }
+  Team team(pool);
+  team.run([&](Team::Member& member) {
+    ProductScratch scratch;
+    AlignedBuffer buffer;
+    member.for_parts(panels.size(), [&](std::size_t i) {
+      const LoadedPanel& panel = panels[i];
+      const std::size_t inputs = panel.linear->num_inputs();
+      buffer.reserve(panel.linear->panel_outputs(panel.panel) * inputs * sizeof(float));
+      float* next = buffer.data<float>();
+      for (const TensorRows& rows : panel.rows) {
+        const float* const from = by_name.of(rows.name).values.data() + rows.first_row * inputs;
+        next = std::copy_n(from, rows.num_rows * inputs, next);
+      }
+      panel.linear->pack(panel.panel, buffer.data<float>(), scratch);
+    });
+  });
+  if (embedding.size() == 0) return;
+  const Parameter& table = by_name.of(kEmbedding.hugging_face);
+  const std::size_t hidden = table.shape[1];
+  pool.run(table.shape[0],
+           [&](std::size_t id) { store_embedding(id, table.values.subspan(id * hidden, hidden)); });
 }
 
 std::vector<std::size_t> panel_outputs(std::size_t num_outputs, std::size_t num_threads,
@@ -261,8 +394,9 @@ std::vector<std::size_t> panel_outputs(std::size_t num_outputs, std::size_t num_
 
 Result<DecoderWeights> load_weights(const ModelFiles& files, const DecoderConfig& config,
                                     ProductFamily family, ProductCache& cache,
+                                    const std::optional<AdapterChoice>& adapters,
                                     const RowKernels& kernels, ThreadPool& pool) {
-  return Loader(files, config, family, cache, kernels, pool).load();
+  return DecoderWeightsLoader(files, config, family, cache, adapters, kernels, pool).load();
 }
 
 }  // namespace rr::internal

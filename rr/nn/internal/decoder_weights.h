@@ -2,13 +2,18 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "rr/base/result.h"
 #include "rr/base/thread_pool.h"
 #include "rr/nn/decoder_config.h"
+#include "rr/nn/internal/adapted_linear.h"
 #include "rr/nn/internal/aligned_buffer.h"
 #include "rr/nn/internal/linear.h"
+#include "rr/nn/parameter.h"
 #include "rr/weights/model_files.h"
 
 namespace rr::internal {
@@ -28,6 +33,18 @@ struct LayerWeights {
   std::unique_ptr<Linear> down;              // [hidden, ffn]
 };
 
+// What became of a tensor of the file, named as Hugging Face has it, for those who change it later.
+struct LoadedVector {
+  std::string name;
+  float* values;
+  std::size_t size;
+};
+struct LoadedPanel {
+  Linear* linear;
+  std::size_t panel;
+  std::vector<TensorRows> rows;
+};
+
 struct DecoderWeights {
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [hidden]
@@ -35,8 +52,27 @@ struct DecoderWeights {
   AlignedBuffer embedding;  // [vocabulary, hidden]; empty where the output layer is the embedding
   Element embedding_element = Element::kF32;
 
+  std::vector<LoadedVector> vectors;
+  std::vector<LoadedPanel> panels;
+  std::vector<AdaptedLinear*> adapted;  // empty without adapters
+
   // One token's embedding: [hidden].
   void embed(std::size_t id, std::size_t hidden_size, float* out) const;
+
+  // What Decoder::adopt() says.
+  void adopt(std::span<const Parameter> parameters, ThreadPool& pool);
+
+ private:
+  void adopt_adapters(std::span<const Parameter> parameters, ThreadPool& pool);
+  void adopt_tensors(std::span<const Parameter> parameters, ThreadPool& pool);
+  void store_embedding(std::size_t id, std::span<const float> row);
+  friend class DecoderWeightsLoader;
+};
+
+// Which adapters stand beside the weights.
+struct AdapterChoice {
+  LoraShape shape;
+  AdapterProducts* products;  // must outlive the weights
 };
 
 // Reads all weights that the configuration speaks of, converting and packing tensor by tensor on
@@ -44,6 +80,7 @@ struct DecoderWeights {
 // bias that the configuration does not know.
 Result<DecoderWeights> load_weights(const ModelFiles& files, const DecoderConfig& config,
                                     ProductFamily family, ProductCache& cache,
+                                    const std::optional<AdapterChoice>& adapters,
                                     const RowKernels& kernels, ThreadPool& pool);
 
 // Outputs of each panel of a linear layer, for so many threads: whole columns of oneDNN's tiles,

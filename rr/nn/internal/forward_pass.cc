@@ -405,7 +405,7 @@ void ForwardPass::attend_segment(std::size_t layer, const AttentionTask& task, s
   tile.max = target.max;
   tile.sum = target.sum;
   tile.scratch = worker.attention_scratch.data();
-  engine_.attend(tile);
+  engine_.attention.attend(tile);
 }
 
 // A task's queries as attention takes them, in the tile's rows from `first_row` on; and what each
@@ -417,7 +417,7 @@ void ForwardPass::gather_queries(const AttentionTask& task, std::size_t first_ro
     const std::size_t row = task.first_row + i;
     const std::size_t target = first_row + i * heads_per_kv_head_;
     const float* const from = shared_.queries.data<float>() + row * q_size_ + task.kv_head * group;
-    if (engine_.query == Element::kBf16) {
+    if (engine_.attention.queries == Element::kBf16) {
       kernels_.scale_bf16(from, 1.0f, group, worker.queries.data<Bf16>() + target * head_dim);
     } else {
       std::copy_n(from, group, worker.queries.data<float>() + target * head_dim);
@@ -430,7 +430,7 @@ void ForwardPass::gather_queries(const AttentionTask& task, std::size_t first_ro
 void ForwardPass::pad_queries(std::size_t num_rows, Worker& worker) {
   const std::size_t used = num_rows * config_.head_dim;
   const std::size_t padding = padded_attention_rows(num_rows) * config_.head_dim - used;
-  if (engine_.query == Element::kBf16) {
+  if (engine_.attention.queries == Element::kBf16) {
     std::fill_n(worker.queries.data<Bf16>() + used, padding, Bf16{0});
   } else {
     std::fill_n(worker.queries.data<float>() + used, padding, 0.0f);

@@ -17,9 +17,8 @@ namespace rr::internal {
 struct Engine {
   ProductFamily family;
   Element activation;  // what products take in
-  Element query;       // what attention takes in
   const RowKernels* kernels;
-  void (*attend)(const AttentionTile& tile);
+  AttentionKernel attention;
   KvShape kv;
 };
 

@@ -56,6 +56,18 @@ struct CpuFeatures {
 };
 const CpuFeatures& cpu_features();
 
+// How attention is computed, and what it takes in.
+struct AttentionKernel {
+  Element queries;
+  Element keys;  // and values
+  void (*attend)(const AttentionTile& tile);
+};
+
+// The best one of the machine for models whose products take `activation` in. Decoder and learner
+// take the same.
+AttentionKernel select_attention(Element activation, Element keys, std::size_t head_dim,
+                                 const RowKernels& kernels);
+
 // The best rows kernels of the machine, or those that any x86-64 runs.
 const RowKernels& select_row_kernels(bool force_generic);
 

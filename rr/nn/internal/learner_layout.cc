@@ -20,7 +20,8 @@ std::size_t start_position(const LearnerBatch& batch, const LearnerLayout& layou
 SegmentLayout place(const LearnerBatch& batch, LearnerLayout& layout, std::size_t s) {
   const std::size_t parent = batch.segments[s].parent;
   RR_CHECK(parent == LearnerSegment::kNoParent || parent < s, "a parent comes before its children");
-  SegmentLayout placed{layout.num_rows(), layout.tiles.size(), 0, {}, 0};
+  SegmentLayout placed{
+      layout.num_rows(), batch.segments[s].ids.size(), layout.tiles.size(), 0, {}, 0};
   if (parent == LearnerSegment::kNoParent) {
     placed.root = layout.families.size();
     layout.families.emplace_back();

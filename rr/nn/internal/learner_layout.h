@@ -18,6 +18,7 @@ struct RowTile {
 
 struct SegmentLayout {
   std::size_t first_row;
+  std::size_t num_rows;
   std::size_t first_tile;
   std::size_t num_tiles;
   std::vector<std::size_t> ancestors;  // the root first

@@ -58,10 +58,10 @@ std::size_t layer_activation_bytes(const DecoderConfig& config, Element element,
 
 std::size_t learner_buffer_bytes(const DecoderConfig& config, Element element, std::size_t rows) {
   const std::size_t padded = padded_gradient_rows(rows);
-  const std::size_t floats = (config.num_layers + 2) * config.hidden_size +
-                             3 * config.head_dim / 2 + 4 * config.num_kv_heads * config.head_dim +
-                             widest_in(config) + qkv_width(config) +
-                             2 * config.num_heads * config.head_dim;
+  const std::size_t floats =
+      (config.num_layers + 2) * config.hidden_size + 3 * config.head_dim / 2 +
+      4 * config.num_kv_heads * config.head_dim + widest_in(config) + qkv_width(config) +
+      2 * config.num_kv_heads * config.head_dim + 2 * config.num_heads * config.head_dim;
   const std::size_t a_target = 2 * config.hidden_size * sizeof(float) +
                                config.vocabulary_size * (sizeof(float) + element_bytes(element));
   return padded * (floats * sizeof(float) + widest_out(config) * element_bytes(element)) +
@@ -75,6 +75,7 @@ LearnerPass::LearnerPass(const DecoderConfig& config, const LearnerWeights& weig
       weights_(weights),
       engine_(engine),
       layout_(layout),
+      attention_(config, engine.kernels, engine.attention, layout),
       kept_layers_(std::min(kept_layers, config.num_layers)),
       buffers_(buffers),
       crew_(crew),
@@ -254,8 +255,8 @@ void LearnerPass::finish_qkv(const LearnedLayer& layer, LayerActivations& kept) 
         engine_.kernels.rotate_head(values, row_of(buffers_.cosines, r, half),
                                     row_of(buffers_.sines, r, half), half);
       }
-      if (engine_.rounds_queries) round_row(qkv, q_size());
-      if (engine_.rounds_keys) round_row(qkv + q_size(), 2 * kv_size());
+      if (engine_.attention.queries == Element::kBf16) round_row(qkv, q_size());
+      if (engine_.attention.keys == Element::kBf16) round_row(qkv + q_size(), 2 * kv_size());
     }
   });
 }
@@ -325,8 +326,7 @@ void LearnerPass::transpose_keys(const LayerActivations& kept) {
 
 // What a query tile of a segment looks at: all tiles of its ancestors, and its own up to itself.
 std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept, std::size_t segment,
-                                            std::size_t own_tile, std::size_t head,
-                                            bool with_gradients) {
+                                            std::size_t own_tile, std::size_t head) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t kv_head = head / (config_.num_heads / config_.num_kv_heads);
   const std::size_t tile_floats = head_dim * kLearningTile;
@@ -336,11 +336,11 @@ std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept, std::s
     const std::size_t transposed = (kv_head * layout_.tiles.size() + t) * tile_floats;
     const float* const keys =
         row_of(kept.qkv, tile.first_row, qkv_size()) + q_size() + kv_head * head_dim;
-    float* const d_keys = with_gradients ? d_head(head, tile.first_row) : nullptr;
+    float* const d_keys = d_head(head, tile.first_row);
     tiles.push_back({keys, keys + kv_size(), qkv_size(),
                      buffers_.keys_by_dimension.data<float>() + transposed,
                      buffers_.values_by_dimension.data<float>() + transposed, tile.count, d_keys,
-                     with_gradients ? d_keys + head_dim : nullptr, 2 * head_dim});
+                     d_keys + head_dim, 2 * head_dim});
   };
   const SegmentLayout& own = layout_.segments[segment];
   for (const std::size_t ancestor : own.ancestors) {
@@ -356,7 +356,7 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
                                   CrewScratch& scratch) {
   const std::size_t head_dim = config_.head_dim;
   const RowTile& rows = layout_.tiles[layout_.segments[segment].first_tile + own_tile];
-  scratch.tile.reserve(attention_learning_floats(head_dim) * sizeof(float));
+  scratch.tile.reserve(attention_learning_floats() * sizeof(float));
   QueryTile query{};
   query.queries = row_of(kept.qkv, rows.first_row, qkv_size()) + head * head_dim;
   query.query_stride = qkv_size();
@@ -364,7 +364,6 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
   query.first_query = rows.first_in_segment;
   query.head_dim = head_dim;
   query.scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  query.rounds_probabilities = engine_.rounds_queries;
   query.tiles = tiles.data();
   query.num_tiles = tiles.size();
   query.num_own = own_tile + 1;
@@ -376,22 +375,9 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
 }
 
 void LearnerPass::attend(LayerActivations& kept) {
-  transpose_keys(kept);
-  struct Task {
-    std::size_t segment;
-    std::size_t tile;
-  };
-  std::vector<Task> tasks;
-  for (std::size_t s = 0; s < layout_.segments.size(); ++s) {
-    for (std::size_t t = layout_.segments[s].num_tiles; t-- > 0;) tasks.push_back({s, t});
-  }
-  crew_.for_parts(tasks.size() * config_.num_heads, [&](std::size_t part, CrewScratch& scratch) {
-    const Task& task = tasks[part / config_.num_heads];
-    const std::size_t head = part % config_.num_heads;
-    const auto tiles = key_tiles(kept, task.segment, task.tile, head, false);
-    engine_.learning.attend_forward(
-        query_tile(kept, task.segment, task.tile, head, tiles, scratch));
-  });
+  attention_.run(
+      {kept.qkv.data<float>(), kept.attended.data<float>(), kept.log_sums.data<float>(), padded_},
+      buffers_.blocks, crew_);
 }
 
 // One part a family and head: keys' and values' gradients of a head are summed in the order of the
@@ -415,7 +401,7 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
       for (std::size_t t = 0; t < segment.num_tiles; ++t) {
         const RowTile& rows = layout_.tiles[segment.first_tile + t];
         std::fill_n(d_head(head, rows.first_row), rows.count * 2 * head_dim, 0.0f);
-        const auto tiles = key_tiles(kept, s, t, head, true);
+        const auto tiles = key_tiles(kept, s, t, head);
         QueryTile query = query_tile(kept, s, t, head, tiles, scratch);
         query.d_out = row_of(buffers_.d_in, rows.first_row, q_size()) + head * head_dim;
         query.d_queries = row_of(buffers_.d_qkv, rows.first_row, qkv_size()) + head * head_dim;

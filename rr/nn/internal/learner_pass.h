@@ -6,6 +6,7 @@
 #include "rr/nn/internal/attention_learning.h"
 #include "rr/nn/internal/crew.h"
 #include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/learner_attention.h"
 #include "rr/nn/internal/learner_layout.h"
 #include "rr/nn/internal/learner_weights.h"
 #include "rr/nn/internal/learning_kernels.h"
@@ -38,6 +39,7 @@ struct LearnerBuffers {
   AlignedBuffer cosines;                 // [rows, head_dim / 2]
   AlignedBuffer sines;                   // the same
   AlignedBuffer negative_sines;          // the same
+  AlignedBuffer blocks;                  // keys and values of a layer, for attention's way forward
   AlignedBuffer keys_by_dimension;       // [kv_heads, tiles, head_dim, 64]
   AlignedBuffer values_by_dimension;     // the same
   AlignedBuffer d_stream;                // [rows, hidden] float32
@@ -69,9 +71,8 @@ class LearnerPass {
   struct Engine {
     const RowKernels& kernels;
     const LearningKernels& learning;
-    Element element;   // of activations
-    bool rounds_keys;  // keys, values and probabilities are bf16, as the KV cache has them
-    bool rounds_queries;
+    Element element;  // of activations
+    AttentionKernel attention;
   };
 
   // Everything must outlive the pass. `kept_layers`: how many of the first layers keep theirs.
@@ -118,7 +119,7 @@ class LearnerPass {
 
   void transpose_keys(const LayerActivations& kept);
   std::vector<KeyTile> key_tiles(const LayerActivations& kept, std::size_t segment,
-                                 std::size_t own_tile, std::size_t head, bool with_gradients);
+                                 std::size_t own_tile, std::size_t head);
   QueryTile query_tile(LayerActivations& kept, std::size_t segment, std::size_t own_tile,
                        std::size_t head, const std::vector<KeyTile>& tiles, CrewScratch& scratch);
 
@@ -134,6 +135,7 @@ class LearnerPass {
   const LearnerWeights& weights_;
   const Engine& engine_;
   const LearnerLayout& layout_;
+  LearnerAttention attention_;
   std::size_t kept_layers_;
   LearnerBuffers& buffers_;
   Crew& crew_;

@@ -22,7 +22,6 @@ struct LearningKernels {
                                std::size_t target, float slope, float* out);
   void (*softmax_gradient_bf16)(const float* logits, std::size_t size, float top, float sum,
                                 std::size_t target, float slope, Bf16* out);
-  void (*attend_forward)(const QueryTile& query);
   void (*attend_backward)(const QueryTile& query);
 };
 

@@ -20,7 +20,6 @@ static inline LearningKernels make_learning_kernels() {
   table.softmax_terms = softmax_terms;
   table.softmax_gradient_f32 = softmax_gradient<float>;
   table.softmax_gradient_bf16 = softmax_gradient<Bf16>;
-  table.attend_forward = attend_learning_forward;
   table.attend_backward = attend_learning_backward;
   return table;
 }

@@ -34,6 +34,8 @@ struct ProductScratch {
   dnnl::stream stream{cpu_engine()};
   AlignedBuffer dnnl_scratchpad;
   AlignedBuffer widened;  // kGeneric
+  AlignedBuffer low;      // of adapters: A x, in float32 and as activations
+  AlignedBuffer added;    // of adapters: B A x
 };
 
 // oneDNN products are computed for a few numbers of rows only, so that few kernels have to be
