@@ -1,98 +1,69 @@
+#include <chrono>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "rr/base/json.h"
-#include "tests/program.h"
 #include "tests/shared_data.h"
+#include "tests/synthesis_fixture.h"
 
 // The way from topics to training files as a user goes it, with a recorded teacher.
 
 namespace rr {
 namespace {
 
-class Synthesis : public Program {
+class RecordedTeacher : public Synthesis {
  protected:
-  static std::string read(const fs::path& path) {
-    const auto text = read_file(path);
-    return text.ok() ? text.value() : "";
-  }
-  // Topics, a corpus with retrieved lists, and a teacher's replies to them: each fifth topic has no
-  // positive, each seventh is answered in prose, and the order is right in two of three.
+  // Topics, and a teacher's replies to them: each fifth topic has no positive, each seventh is
+  // answered in prose, and the order is right in two of three.
   void write_inputs(std::size_t num_topics) const {
-    std::string topics, corpus, lists, replies;
-    for (std::size_t doc = 0; doc < 30; ++doc) {
-      corpus += to_json_line({{"_id", fmt::format("d{}", doc)},
-                              {"text", fmt::format("theorem {} says {}", doc, doc * 37)}}) +
-                "\n";
-    }
+    write_topics(num_topics);
+    std::string replies;
     for (std::size_t topic = 0; topic < num_topics; ++topic) {
-      const std::string qid = fmt::format("t{}", topic);
-      topics += to_json_line({{"_id", qid},
-                              {"text", fmt::format("problem {} of {}", topic, topic * 91)},
-                              {"solution", "the secret proof"},
-                              {"dataset", topic % 2 == 0 ? "algebra" : "geometry"},
-                              {"licence", "CC0"}}) +
-                "\n";
-      for (std::size_t rank = 0; rank < 12; ++rank) {
-        lists +=
-            fmt::format("{} Q0 d{} {} {} run\n", qid, (topic + rank) % 30, rank + 1, 100 - rank);
-      }
+      const auto reply = [&](const char* step, const std::string& text) {
+        replies += to_json_line({{"qid", fmt::format("t{}", topic)},
+                                 {"step", step},
+                                 {"batch", 0},
+                                 {"reply", text}}) +
+                   "\n";
+      };
       std::string pick = "[2] [5]";
       if (topic % 5 == 0) pick = "None";
       if (topic % 7 == 0) pick = "I am sorry, I cannot do that.";
-      const auto reply = [&](const char* step, const std::string& text) {
-        replies +=
-            to_json_line({{"qid", qid}, {"step", step}, {"batch", 0}, {"reply", text}}) + "\n";
-      };
       reply("positives", pick);
       std::string order;
-      for (std::size_t i = 0; i < 12; ++i) {
-        order += fmt::format("{}[{}]", i == 0 ? "" : " > ", (i + topic) % 12 + 1);
+      for (std::size_t i = 0; i < kRetrieved; ++i) {
+        order += fmt::format("{}[{}]", i == 0 ? "" : " > ", (i + topic) % kRetrieved + 1);
       }
       reply("ranking", fmt::format("<think>topic {} needs thought</think>{}", topic, order));
     }
-    write("topics.jsonl", topics);
-    write("corpus.jsonl", corpus);
-    write("run.trec", lists);
     write("replies.jsonl", replies);
   }
 
   static std::string synthesize(const std::string& output) {
-    return "$R synthesize --domain math-theorem --topics topics.jsonl --corpus corpus.jsonl --run "
-           "run.trec --replay replies.jsonl -o " +
-           output;
+    return synthesize_into(output) + " --replay replies.jsonl";
   }
 };
 
-std::vector<Json> json_lines(const std::string& text) {
-  std::vector<Json> lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = text.find('\n', begin);
-    lines.push_back(parse_json(text.substr(begin, end - begin), "line").value());
-    begin = end + 1;
-  }
-  return lines;
-}
-
-TEST_F(Synthesis, GoesFromTopicsToTrainingFiles) {
+TEST_F(RecordedTeacher, GoesFromTopicsToTrainingFiles) {
   write_inputs(70);
   const Outcome made = run(synthesize("work"));
   ASSERT_EQ(made.exit_code, 0) << made.err;
   EXPECT_THAT(made.err,
               HasSubstr("70 topics: 48 samples, 12 no_positive, 10 unreadable_selection"));
-  EXPECT_FALSE(fs::exists(directory_ / "work" / "synthesis.partial"));
-  const auto samples = json_lines(read(directory_ / "work" / "samples.jsonl"));
+  EXPECT_FALSE(fs::exists(directory_ / "work/synthesis.partial"));
+  const auto samples = json_lines(read("work/samples.jsonl"));
   ASSERT_EQ(samples.size(), 48u);
-  EXPECT_EQ(json_lines(read(directory_ / "work" / "dropped.jsonl")).size(), 22u);
+  EXPECT_EQ(json_lines(read("work/dropped.jsonl")).size(), 22u);
   EXPECT_EQ(samples[0]["relevant_docids"].size(), 2u);
   EXPECT_EQ(samples[0]["licence"], "CC0");
-  EXPECT_EQ(read(directory_ / "work" / "samples.jsonl").find("secret"), std::string::npos);
+  EXPECT_EQ(read("work/samples.jsonl").find("secret"), std::string::npos);
 
   const Outcome filtered =
       run("$R filter work/samples.jsonl -o kept.jsonl --dropped dropped.jsonl");
   ASSERT_EQ(filtered.exit_code, 0) << filtered.err;
-  const auto kept = json_lines(read(directory_ / "kept.jsonl"));
-  const auto dropped = json_lines(read(directory_ / "dropped.jsonl"));
+  const auto kept = json_lines(read("kept.jsonl"));
+  const auto dropped = json_lines(read("dropped.jsonl"));
   EXPECT_EQ(kept.size() + dropped.size(), 48u);
   for (const Json& sample : kept) EXPECT_GE(sample["scores"]["ndcg@10"], 0.4);
   for (const Json& sample : dropped) EXPECT_LT(sample["scores"]["ndcg@10"], 0.4);
@@ -104,55 +75,60 @@ TEST_F(Synthesis, GoesFromTopicsToTrainingFiles) {
   const Outcome clean =
       run("$R decontaminate kept.jsonl --against tests/ -o clean.jsonl --report hits.jsonl");
   ASSERT_EQ(clean.exit_code, 0) << clean.err;
-  const auto hits = json_lines(read(directory_ / "hits.jsonl"));
+  const auto hits = json_lines(read("hits.jsonl"));
   ASSERT_GE(hits.size(), 1u);
   EXPECT_EQ(hits[0]["overlap"], "exact");
   EXPECT_EQ(hits[0]["with"]["id"], "x");
-  const std::size_t num_clean = json_lines(read(directory_ / "clean.jsonl")).size();
+  const std::size_t num_clean = json_lines(read("clean.jsonl")).size();
   EXPECT_LT(num_clean, kept.size());
 
   const Outcome split = run("$R split clean.jsonl --passage-words 50 --validation 0.2 -o data");
   ASSERT_EQ(split.exit_code, 0) << split.err;
-  const auto sft = json_lines(read(directory_ / "data" / "sft.jsonl"));
-  const auto tasks = json_lines(read(directory_ / "data" / "ranking_tasks.jsonl"));
-  const auto validation = json_lines(read(directory_ / "data" / "validation.jsonl"));
+  const auto sft = json_lines(read("data/sft.jsonl"));
+  const auto tasks = json_lines(read("data/ranking_tasks.jsonl"));
+  const auto validation = json_lines(read("data/validation.jsonl"));
   EXPECT_EQ(sft.size() + tasks.size() + validation.size(), num_clean);
-  EXPECT_THAT(read(directory_ / "data" / "card.md"), HasSubstr("- CC0: "));
+  EXPECT_THAT(read("data/card.md"), HasSubstr("- CC0: "));
   EXPECT_THAT(sft[0]["messages"][2]["content"].get<std::string>(), HasSubstr("needs thought"));
 
   ASSERT_EQ(run("$R export data --for llama-factory -o lf").exit_code, 0);
-  const Json info = parse_json(read(directory_ / "lf" / "dataset_info.json"), "info").value();
+  const Json info = parse_json(read("lf/dataset_info.json"), "info").value();
   EXPECT_TRUE(
       fs::exists(directory_ / "lf" / info["reasonrank_sft"]["file_name"].get<std::string>()));
   const Outcome verl = run("$R export data --for verl --passage-words 50 -o verl");
   ASSERT_EQ(verl.exit_code, 0) << verl.err;
-  EXPECT_EQ(json_lines(read(directory_ / "verl" / "train.json")).size(), tasks.size());
+  EXPECT_EQ(json_lines(read("verl/train.json")).size(), tasks.size());
 }
 
-TEST_F(Synthesis, KilledAtAnyMomentItGivesTheSameBytes) {
-  write_inputs(3000);
+TEST_F(RecordedTeacher, KilledAtAnyMomentItGivesTheSameBytes) {
+  write_inputs(1000);
+  const auto start = std::chrono::steady_clock::now();
   ASSERT_EQ(run(synthesize("whole")).exit_code, 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
   const std::string command = synthesize("work");
-  std::size_t killed = 0;
-  for (int round = 0; round < 25; ++round) {
-    // A delay that differs from round to round, from at once to about a whole run.
-    const Outcome outcome =
-        run(fmt::format("exec timeout -s KILL 0.{:03} {}", 5 + 29 * round % 500, command));
-    if (outcome.exit_code == 0) break;
+  const auto expect_same = [&] {
+    for (const char* file : {"samples.jsonl", "dropped.jsonl", "steps.jsonl"}) {
+      ASSERT_EQ(read(fmt::format("work/{}", file)), read(fmt::format("whole/{}", file))) << file;
+    }
+    EXPECT_FALSE(fs::exists(directory_ / "work/synthesis.partial"));
+    fs::remove_all(directory_ / "work");
+  };
+  std::mt19937 random(7);
+  for (std::size_t killed = 0; killed < num_kills();) {
+    if (ends_before_kill(command, whole.count(), random)) {
+      expect_same();
+      continue;
+    }
     ++killed;
-    EXPECT_FALSE(fs::exists(directory_ / "work" / "samples.jsonl") &&
-                 read(directory_ / "work" / "samples.jsonl") !=
-                     read(directory_ / "whole" / "samples.jsonl"));
+    if (fs::exists(directory_ / "work/samples.jsonl")) {
+      ASSERT_EQ(read("work/samples.jsonl"), read("whole/samples.jsonl"));
+    }
   }
-  EXPECT_GE(killed, 3u);
   ASSERT_EQ(run(command).exit_code, 0);
-  for (const char* file : {"samples.jsonl", "dropped.jsonl", "steps.jsonl"}) {
-    EXPECT_EQ(read(directory_ / "work" / file), read(directory_ / "whole" / file)) << file;
-  }
-  EXPECT_FALSE(fs::exists(directory_ / "work" / "synthesis.partial"));
+  expect_same();
 }
 
-TEST_F(Synthesis, NamesWhatIsMissing) {
+TEST_F(RecordedTeacher, NamesWhatIsMissing) {
   write_inputs(2);
   write("bare.jsonl", R"({"_id":"t0","text":"problem"})");
   const Outcome bare =
@@ -180,9 +156,9 @@ TEST_F(Synthesis, NamesWhatIsMissing) {
   EXPECT_FALSE(fs::exists(directory_ / "k"));
 }
 
-TEST_F(Synthesis, ReadsThePublishedReleasesLayout) {
-  fs::create_directories(directory_ / "release" / "id_query");
-  fs::create_directories(directory_ / "release" / "id_doc");
+TEST_F(RecordedTeacher, ReadsThePublishedReleasesLayout) {
+  fs::create_directories("release/id_query");
+  fs::create_directories("release/id_doc");
   write("release/id_query/math-qa.json", R"({"math_1": "what is 2+2?"})");
   write("release/id_doc/math-qa.json", R"({"m1": "addition", "m2": "whales"})");
   write(
@@ -192,14 +168,14 @@ TEST_F(Synthesis, ReadsThePublishedReleasesLayout) {
   const Outcome filtered =
       run("$R filter release/training_data_all.jsonl --texts release -o kept.jsonl");
   ASSERT_EQ(filtered.exit_code, 0) << filtered.err;
-  const auto kept = json_lines(read(directory_ / "kept.jsonl"));
+  const auto kept = json_lines(read("kept.jsonl"));
   ASSERT_EQ(kept.size(), 1u);
   EXPECT_EQ(kept[0]["query"], "what is 2+2?");
   EXPECT_EQ(kept[0]["passages"][0]["text"], "whales");
   EXPECT_EQ(kept[0]["scores"]["ndcg@10"], 1.0);
 }
 
-TEST_F(Synthesis, ARealTeachersOrdersAreMostlyKept) {
+TEST_F(RecordedTeacher, ARealTeachersOrdersAreMostlyKept) {
   const fs::path windows = shared_data("teacher-textbooks/windows.jsonl");
   RR_NEEDS_FILE(windows);
   const Outcome filtered = run(fmt::format("$R filter {} -o kept.jsonl", windows.string()));

@@ -15,6 +15,10 @@
 
 namespace rr {
 
+// Topics that a command works on at once: with a model in this process, and with one on servers.
+inline constexpr std::size_t kDefaultInFlight = 16;
+inline constexpr std::size_t kDefaultRemoteInFlight = 256;
+
 // Servers that run the model, in place of this process.
 struct RemoteCommandOptions {
   std::vector<std::string> endpoints;  // empty: the model runs here

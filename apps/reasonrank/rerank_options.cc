@@ -34,8 +34,6 @@ constexpr std::size_t kMaxCount = 1000000000;
 constexpr std::size_t kDefaultDepth = 100;
 constexpr std::size_t kDefaultPassageTokens = 512;
 constexpr std::size_t kDefaultPassageWords = 384;  // about as many tokens of English
-constexpr std::size_t kDefaultInFlight = 16;
-constexpr std::size_t kDefaultRemoteInFlight = 256;
 
 void add_input_options(CLI::App& command, RerankCommandOptions& options) {
   const char* group = "What to rerank";

@@ -61,10 +61,15 @@ struct SynthesizeOptions {
   double temperature = 0;
   std::size_t passage_tokens = 512;
   std::size_t passage_words = 384;  // of a remote teacher, whose tokenizer is not here
-  std::size_t max_in_flight = 16;
+  std::optional<std::size_t> in_flight;
   std::string output;
   bool restart = false;
 };
+
+std::size_t in_flight_of(const SynthesizeOptions& options) {
+  return options.in_flight.value_or(options.remote.is_used() ? kDefaultRemoteInFlight
+                                                             : kDefaultInFlight);
+}
 
 // A model that teaches, here or elsewhere, or a recording of one; perhaps behind a cache.
 struct TeacherBackend {
@@ -85,7 +90,7 @@ Status start_local(const SynthesizeOptions& options, const ModelOptions& model,
   if (backend.model->chat() == nullptr) return backend.model->no_chat();
   backend.cut = cut_to_tokens(backend.model->tokenizer(), options.passage_tokens);
   LocalGeneratorOptions local;
-  local.max_sequences = options.max_in_flight;
+  local.max_sequences = in_flight_of(options);
   backend.engine = std::make_unique<LocalGenerator>(*backend.model, local);
   return ok_status();
 }
@@ -278,7 +283,7 @@ Status run_unfinished(const SynthesizeOptions& options, const SynthesizeInputs& 
   if (judge_backend) judge.generator = judge_backend->generator;
   RunListener listener(journal, journal.size(), inputs.topics.size());
   return synthesize_all(todo, teacher, judge_backend ? &judge : nullptr, prompts, synthesis,
-                        options.max_in_flight, listener);
+                        in_flight_of(options), listener);
 }
 
 // What a teacher's price is by --prices, in place of the one given by hand.
@@ -480,10 +485,11 @@ void add_teacher_options(CLI::App& command, SynthesizeOptions& options) {
       ->check(CLI::Range(0.0, 1e6).description(""))
       ->type_name("USD")
       ->group(group);
-  command.add_option("--in-flight", options.max_in_flight, "Topics that are worked on at once")
+  command
+      .add_option("--in-flight", options.in_flight,
+                  "Topics that are worked on at once (default: 16; with a teacher elsewhere 256)")
       ->check(CLI::Range(std::size_t{1}, std::size_t{4096}).description(""))
       ->type_name("N")
-      ->capture_default_str()
       ->group(group);
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "rr/base/file.h"
+#include "rr/base/json.h"
 #include "rr/lm_cache/internal/completion_json.h"
 
 namespace rr {
@@ -83,7 +84,7 @@ class AnswerCacheFile : public ::testing::Test {
   fs::path path_;
 };
 
-TEST(CompletionJson, GivesBackEveryFieldButTheTimes) {
+TEST(CompletionJson, GivesBackAllButTheTimeInTheQueue) {
   Completion completion = answer_of("über\n[2] > [1]");
   completion.ids = {5, 6};
   completion.token_logprobs = {-0.5F, std::numeric_limits<float>::quiet_NaN()};
@@ -91,6 +92,8 @@ TEST(CompletionJson, GivesBackEveryFieldButTheTimes) {
   completion.stages[0].num_forced = 1;
   completion.stages[0].stop = StopReason::kStop;
   completion.stages[0].choices = {{2, -0.25}, {1, 0}};
+  completion.queued_s = 1;
+  completion.prefill_s = 0.1;
   completion.decode_s = 3;
   const auto read = internal::completion_from_json(internal::completion_to_json(completion));
   ASSERT_TRUE(read.ok()) << read.error().to_string();
@@ -107,7 +110,18 @@ TEST(CompletionJson, GivesBackEveryFieldButTheTimes) {
   ASSERT_EQ(read.value().stages[0].choices.size(), 2U);
   EXPECT_EQ(read.value().stages[0].choices[0].identifier, 2U);
   EXPECT_EQ(read.value().stages[0].choices[0].logprob, -0.25);
-  EXPECT_EQ(read.value().decode_s, 0);
+  EXPECT_EQ(read.value().queued_s, 0);
+  EXPECT_EQ(read.value().prefill_s, 0.1);
+  EXPECT_EQ(read.value().decode_s, 3);
+}
+
+TEST(CompletionJson, ReadsAnswersOfBeforeTimesWereKept) {
+  Json json = parse_json(internal::completion_to_json(answer_of("old")), "answer").value();
+  json.erase("seconds");
+  const auto read = internal::completion_from_json(to_json_line(json));
+  ASSERT_TRUE(read.ok()) << read.error().to_string();
+  EXPECT_EQ(read.value().text, "old");
+  EXPECT_EQ(read.value().prefill_s, 0);
 }
 
 TEST_F(AnswerCacheFile, KeepsAnswersAndWhatTheyTook) {

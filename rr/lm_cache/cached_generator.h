@@ -36,7 +36,8 @@ struct CachedGeneratorOptions {
 // Two requests are the same if model, prompt, stages and sampling are; the label counts only where
 // sampling draws at random (temperature above 0), for there it tells draws apart. The same request
 // asked again while the first runs waits for that one's answer. Answers from the cache come from
-// within submit(), with times of 0. Failed and cancelled requests are not stored.
+// within submit(), with the times that they took when they were asked. Failed and cancelled
+// requests are not stored.
 //
 // Before a request is asked, what it may cost at most is set aside from the budget: a token a byte
 // of prompt, and all tokens that its stages may write. Where that is not left but may be once

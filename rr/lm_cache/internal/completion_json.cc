@@ -52,11 +52,19 @@ Result<StageReport> stage_from_json(const Json& json) {
   return stage;
 }
 
+// Absent in files of earlier programs.
+void read_seconds(const Json& json, Completion& completion) {
+  if (!json.contains("seconds")) return;
+  completion.prefill_s = json["seconds"].at("prefill").get<double>();
+  completion.decode_s = json["seconds"].at("decode").get<double>();
+}
+
 Result<Completion> read_fields(const Json& json) {
   Completion completion;
   RR_TRY(completion.text, json_string(json, "text", kPlace));
   RR_TRY(completion.stop, read_stop(json));
   completion.prompt_tokens = json.at("prompt_tokens").get<std::size_t>();
+  read_seconds(json, completion);
   for (const Json& one : json.at("stages")) {
     RR_TRY(StageReport stage, stage_from_json(one));
     completion.stages.push_back(std::move(stage));
@@ -76,6 +84,7 @@ std::string completion_to_json(const Completion& completion) {
   Json json = {{"text", completion.text},
                {"stop", stop_reason_name(completion.stop)},
                {"prompt_tokens", completion.prompt_tokens},
+               {"seconds", {{"prefill", completion.prefill_s}, {"decode", completion.decode_s}}},
                {"stages", Json::array()}};
   for (const StageReport& stage : completion.stages) json["stages"].push_back(stage_to_json(stage));
   if (!completion.ids.empty()) {

@@ -206,9 +206,19 @@ class ScriptedServer {
       const int yes = 1;
       ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
       const std::lock_guard lock(mutex_);
+      drop_ended();
       served_.push_back({socket, {}});
       served_.back().thread = std::thread([this, socket] { serve(socket); });
     }
+  }
+
+  // Threads of connections that are closed; requires the lock.
+  void drop_ended() {
+    served_.remove_if([](Served& served) {
+      if (served.socket != -1) return false;
+      served.thread.join();
+      return true;
+    });
   }
 
   void serve(int socket) {
