@@ -30,7 +30,12 @@ struct Tag {
   std::size_t end;
 };
 
-std::optional<Tag> match_tag(std::string_view text, std::size_t position, std::string_view tag) {
+std::optional<Tag> match_tag(std::string_view text, std::size_t position, std::string_view tag,
+                             TagCase tag_case) {
+  if (tag_case == TagCase::kExact) {
+    if (!text.substr(position).starts_with(tag)) return std::nullopt;
+    return Tag{position, position + tag.size()};
+  }
   std::size_t end = position;
   for (const char wanted : tag) {
     const std::size_t length = match_lowered(text, end, wanted);
@@ -40,9 +45,10 @@ std::optional<Tag> match_tag(std::string_view text, std::size_t position, std::s
   return Tag{position, end};
 }
 
-std::optional<Tag> find_tag(std::string_view text, std::size_t from, std::string_view tag) {
+std::optional<Tag> find_tag(std::string_view text, std::size_t from, std::string_view tag,
+                            TagCase tag_case = TagCase::kAny) {
   for (std::size_t at = text.find('<', from); at != text.npos; at = text.find('<', at + 1)) {
-    if (const auto found = match_tag(text, at, tag)) return found;
+    if (const auto found = match_tag(text, at, tag, tag_case)) return found;
   }
   return std::nullopt;
 }
@@ -56,31 +62,17 @@ std::size_t skip_space(std::string_view text, std::size_t position) {
   return position;
 }
 
-// <think>.*?</think>\s*<answer>(.*?)</answer>, leftmost and lazy. Where the first <think> cannot
-// match, no later one can: each has fewer closing tags after it.
-std::optional<ReplyParts> match_whole_form(std::string_view reply) {
-  const auto think = find_tag(reply, 0, "<think>");
-  if (!think) return std::nullopt;
-  for (auto close = find_tag(reply, think->end, "</think>"); close;
-       close = find_tag(reply, close->end, "</think>")) {
-    const auto answer = match_tag(reply, skip_space(reply, close->end), "<answer>");
-    if (!answer) continue;
-    const auto end = find_tag(reply, answer->end, "</answer>");
-    if (!end) return std::nullopt;
-    return ReplyParts{
-        internal::strip(reply.substr(think->end, close->begin - think->end)),
-        internal::strip(reply.substr(answer->end, end->begin - answer->end)),
-        true,
-    };
-  }
-  return std::nullopt;
-}
-
 // What a reader takes for the thoughts in a reply off its form.
 std::string_view without_think_tags(std::string_view text) {
   if (const auto open = find_tag(text, 0, "<think>")) text.remove_prefix(open->end);
   if (const auto close = find_tag(text, 0, "</think>")) text = text.substr(0, close->begin);
   return internal::strip(text);
+}
+
+// The value of a number that goes on with a digit, as large as fits.
+std::size_t with_digit(std::size_t value, std::size_t digit) {
+  constexpr std::size_t kCap = std::numeric_limits<std::size_t>::max() / 16;
+  return std::min(value * 10 + digit, kCap);
 }
 
 struct ReadIdentifiers {
@@ -89,7 +81,6 @@ struct ReadIdentifiers {
 };
 
 ReadIdentifiers read_identifiers(std::string_view text) {
-  constexpr std::size_t kCap = std::numeric_limits<std::size_t>::max() / 16;
   ReadIdentifiers read;
   bool inside = false;
   for (std::size_t at = 0; at < text.size();) {
@@ -100,7 +91,7 @@ ReadIdentifiers read_identifiers(std::string_view text) {
     if (is_decimal && !inside) read.identifiers.push_back(0);
     if (is_decimal) {
       std::size_t& value = read.identifiers.back();
-      value = std::min(value * 10 + digit.value, kCap);
+      value = with_digit(value, digit.value);
     }
     if (digit.kind == DigitClass::Kind::kDigitLike) ++read.digit_like;
     inside = is_decimal;
@@ -131,9 +122,76 @@ void put_in_order(const std::vector<std::size_t>& identifiers, std::size_t windo
 
 }  // namespace
 
+// <think>.*?</think>\s*<answer>(.*?)</answer>, leftmost and lazy. Where the first <think> cannot
+// match, no later one can: each has fewer closing tags after it.
+std::optional<ReplyParts> find_reply_form(std::string_view reply, TagCase tag_case) {
+  const auto think = find_tag(reply, 0, "<think>", tag_case);
+  if (!think) return std::nullopt;
+  for (auto close = find_tag(reply, think->end, "</think>", tag_case); close;
+       close = find_tag(reply, close->end, "</think>", tag_case)) {
+    const auto answer = match_tag(reply, skip_space(reply, close->end), "<answer>", tag_case);
+    if (!answer) continue;
+    const auto end = find_tag(reply, answer->end, "</answer>", tag_case);
+    if (!end) return std::nullopt;
+    return ReplyParts{
+        internal::strip(reply.substr(think->end, close->begin - think->end)),
+        internal::strip(reply.substr(answer->end, end->begin - answer->end)),
+        true,
+    };
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::size_t>> read_strict_order(std::string_view answer,
+                                                          std::size_t window_size) {
+  std::vector<std::size_t> order;
+  std::vector<bool> named(window_size, false);
+  for (std::size_t at = 0;; ++at) {
+    if (at >= answer.size() || answer[at] != '[') return std::nullopt;
+    if (++at >= answer.size() || answer[at] == '0') return std::nullopt;
+    std::size_t identifier = 0;
+    for (; at < answer.size() && answer[at] >= '0' && answer[at] <= '9'; ++at) {
+      identifier = with_digit(identifier, static_cast<std::size_t>(answer[at] - '0'));
+    }
+    if (at >= answer.size() || answer[at] != ']') return std::nullopt;
+    if (identifier < 1 || identifier > window_size || named[identifier - 1]) return std::nullopt;
+    named[identifier - 1] = true;
+    order.push_back(identifier - 1);
+    if (++at == answer.size()) break;
+    at = skip_space(answer, at);
+    if (at >= answer.size() || answer[at] != '>') return std::nullopt;
+    at = skip_space(answer, at + 1) - 1;
+  }
+  if (order.size() != window_size) return std::nullopt;
+  return order;
+}
+
+std::vector<NumberText> number_texts(std::string_view answer) {
+  std::vector<NumberText> numbers;
+  std::size_t start = 0;
+  bool inside = false;
+  for (std::size_t at = 0; at < answer.size();) {
+    const DecodedCodePoint decoded = decode_code_point(answer, at);
+    const DigitClass digit = internal::classify_digit(decoded.code_point);
+    const bool is_digit = digit.kind != DigitClass::Kind::kNone;
+    if (is_digit && !inside) {
+      start = at;
+      numbers.push_back({{}, 0});
+    }
+    at += decoded.length;
+    inside = is_digit;
+    if (!is_digit) continue;
+    NumberText& number = numbers.back();
+    number.text = answer.substr(start, at - start);
+    if (digit.kind == DigitClass::Kind::kDigitLike) number.value.reset();
+    if (number.value) number.value = with_digit(*number.value, digit.value);
+  }
+  return numbers;
+}
+
 ReplyParts split_reply(std::string_view reply, AnswerFormat format) {
   if (format == AnswerFormat::kWhole) return {{}, internal::strip(reply), true};
-  if (const auto parts = match_whole_form(reply)) return *parts;
+  if (const auto parts = find_reply_form(reply, TagCase::kAny)) return *parts;
   constexpr std::string_view kOpen = "<answer>";
   if (const std::size_t open = reply.rfind(kOpen); open != reply.npos) {
     return {without_think_tags(reply.substr(0, open)),

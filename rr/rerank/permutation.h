@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +39,27 @@ struct ReplyParts {
 //   3. no answer.
 // White space and case are Python's.
 ReplyParts split_reply(std::string_view reply, AnswerFormat format);
+
+// The form that a reply of a reasoning model should have, anywhere in it:
+// "<think>...</think>", then nothing but white space, "<answer>...</answer>"; the leftmost and
+// shortest. nullopt: it is not there. The published reward wants the tags in exactly this case,
+// reading takes any.
+enum class TagCase { kAny, kExact };
+std::optional<ReplyParts> find_reply_form(std::string_view reply, TagCase tag_case);
+
+// An order as it should be written, "[3] > [1] > [2]", with any white space around ">": positions
+// in the window, from 0. nullopt where the (stripped) answer is anything else, or no permutation of
+// 1..window_size.
+std::optional<std::vector<std::size_t>> read_strict_order(std::string_view answer,
+                                                          std::size_t window_size);
+
+// Everything in an answer that Python takes for a number's digits, run by run: what the published
+// code splits an answer into. value: what int() makes of it, capped; nullopt where int() raises.
+struct NumberText {
+  std::string_view text;
+  std::optional<std::size_t> value;
+};
+std::vector<NumberText> number_texts(std::string_view answer);
 
 struct ParsedPermutation {
   // order[i] is the position in the window, from 0, of the passage that the model put i-th.
