@@ -97,6 +97,14 @@ struct Completion {
   std::vector<float>
       token_logprobs;  // natural log, under the model's full distribution at temperature 1,
                        // one an id, forced ones included; NaN where not known
+
+  // The end token with which the model closed the last stage, where the backend says: not in ids.
+  struct EndToken {
+    TokenId id;
+    float logprob;
+  };
+  std::optional<EndToken> end;
+
   std::vector<StageReport> stages;  // one a stage of the request, as far as it came
   StopReason stop = StopReason::kEnd;
   std::optional<Error> error;

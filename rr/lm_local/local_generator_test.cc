@@ -198,19 +198,32 @@ TEST(LocalGenerator, KnowsTheLogProbabilityOfEveryToken) {
   Audience audience;
   run(generator, mixed_requests(40), audience);
   const std::vector<GenerationRequest> requests = mixed_requests(40);
+  int num_ends = 0;
   for (const auto& [key, heard] : audience.heard()) {
     const Completion& completion = heard.ends[0];
+    std::vector<float> row(decoder->config().vocabulary_size, 6);  // 6: FakeDecoder's padding
     TokenIds read = std::get<TokenIds>(requests[key].prompt);
     EXPECT_EQ(completion.prompt_tokens, read.size());
     ASSERT_EQ(completion.token_logprobs.size(), completion.ids.size());
-    std::vector<float> row(decoder->config().vocabulary_size, 6);  // 6: FakeDecoder's padding
     for (std::size_t i = 0; i < completion.ids.size(); ++i) {
       hashed_scores(7)(read, std::span(row).first(vocabulary));
       const auto id = static_cast<std::size_t>(completion.ids[i]);
       EXPECT_NEAR(completion.token_logprobs[i], row[id] - log_sum_exp(row), 1e-5);
       read.push_back(completion.ids[i]);
     }
+    const bool wrote_end =
+        completion.stop == StopReason::kEnd &&
+        std::holds_alternative<FreeStage>(requests[key].stages[completion.stages.size() - 1]);
+    ASSERT_EQ(completion.end.has_value(), wrote_end) << key;
+    if (!completion.end) continue;
+    ++num_ends;
+    hashed_scores(7)(read, std::span(row).first(vocabulary));
+    const auto id = static_cast<std::size_t>(completion.end->id);
+    EXPECT_NEAR(completion.end->logprob, row[id] - log_sum_exp(row), 1e-5);
+    const auto ends = model->tokenizer().end_tokens();
+    EXPECT_NE(std::find(ends.begin(), ends.end(), completion.end->id), ends.end());
   }
+  EXPECT_GT(num_ends, 0);
 }
 
 TEST(LocalGenerator, ReadsEveryTokenOnce) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "rr/base/check.h"
 #include "rr/nn/internal/learner_layout.h"
 #include "rr/nn/internal/learner_pass.h"
 #include "rr/nn/internal/learner_weights.h"
@@ -72,6 +73,14 @@ class FamilyLearner final : public Learner {
   std::vector<float> evaluate(const LearnerBatch& batch) override {
     const LearnerLayout layout = lay_out(batch, config_);
     return LearnerPass(config_, *weights_, engine_, layout, 0, buffers_, crew_).evaluate();
+  }
+
+  std::vector<float> evaluate_frozen(const LearnerBatch& batch) override {
+    RR_CHECK(options_.lora.has_value(), "without adapters nothing stays as it was");
+    weights_->set_adapters_on(false);
+    std::vector<float> logprobs = evaluate(batch);
+    weights_->set_adapters_on(true);
+    return logprobs;
   }
 
   std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) override {

@@ -103,8 +103,12 @@ class Learner {
   // root fits into the context; targets as said there.
   virtual std::vector<float> evaluate(const LearnerBatch& batch) = 0;
 
-  // The same, and adds the gradient of the loss to every parameter's gradient. `slope` is called
-  // once for each target, in their order, by the calling thread.
+  // The same of the weights alone, as if there were no adapters: of the model that learning began
+  // with. Requires adapters.
+  virtual std::vector<float> evaluate_frozen(const LearnerBatch& batch) = 0;
+
+  // As evaluate(), and adds the gradient of the loss to every parameter's gradient. `slope` is
+  // called once for each target, in their order, by the calling thread.
   virtual std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) = 0;
 
   virtual void clear_gradients() = 0;

@@ -78,6 +78,7 @@ void CompletionWriter::begin_stage() {
     free_text_.clear();
     num_free_tokens_ = 0;
     free_stop_.reset();
+    end_token_.reset();
   } else if (const auto* permutation = std::get_if<PermutationStage>(&stages_[stage_])) {
     permutation_.emplace(*tokenizer_, permutation->size);
     wait_to_write("[");
@@ -128,6 +129,7 @@ void CompletionWriter::choose_free(std::span<const float> logits, const FreeStag
   const std::span<const TokenId> ends = tokenizer_->end_tokens();
   if (std::find(ends.begin(), ends.end(), id) != ends.end()) {
     free_stop_ = StopReason::kEnd;
+    end_token_ = id;
     return;
   }
   add(id, false);

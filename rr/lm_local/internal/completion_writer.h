@@ -41,6 +41,9 @@ class CompletionWriter {
   // Stages that were begun, in order.
   std::vector<StageReport> reports() const;
 
+  // The end token that ended the last stage that was chosen freely; nullopt: none did.
+  std::optional<TokenId> end_token() const { return end_token_; }
+
   // How the last stage begun ended.
   StopReason stop() const;
 
@@ -75,9 +78,10 @@ class CompletionWriter {
   std::vector<Origin> origins_;  // one an id
   std::size_t num_forced_ = 0;
 
-  std::size_t stage_ = 0;          // the stage being written; number of stages: complete
-  bool is_begun_ = false;          // whether begin_stage() was called for it
-  std::vector<StopReason> stops_;  // one a stage that ended
+  std::size_t stage_ = 0;  // the stage being written; number of stages: complete
+  bool is_begun_ = false;  // whether begin_stage() was called for it
+  std::optional<TokenId> end_token_;
+  std::vector<StopReason> stops_;                       // one a stage that ended
   std::vector<std::vector<IdentifierChoice>> choices_;  // one a stage begun
 
   // Text that is certain and waits to become tokens, and which stage wrote which part of it.

@@ -113,10 +113,15 @@ void RunningRequest::take_row(std::span<const float> scores, std::size_t place) 
   }
   if (!first_token_) first_token_ = Clock::now();
   if (place == num_written() && !writer_.is_complete()) writer_.choose(scores);
-  if (place >= num_written()) return;  // an end token: not part of the completion
-  const auto id = static_cast<std::size_t>(writer_.ids()[place]);
+  const auto logprob = [&](TokenId id) {
+    return static_cast<float>(static_cast<double>(scores[static_cast<std::size_t>(id)]) - total);
+  };
+  if (place >= num_written()) {  // an end token: not part of the completion
+    if (const auto end = writer_.end_token()) end_ = {*end, logprob(*end)};
+    return;
+  }
   logprobs_.resize(place + 1, kUnknown);
-  logprobs_[place] = static_cast<float>(static_cast<double>(scores[id]) - total);
+  logprobs_[place] = logprob(writer_.ids()[place]);
 }
 
 bool RunningRequest::is_finished() const {
@@ -163,6 +168,7 @@ Completion RunningRequest::make_completion() {
   completion.ids = writer_.ids();
   completion.token_logprobs = std::move(logprobs_);
   completion.token_logprobs.resize(completion.ids.size(), kUnknown);
+  if (writer_.end_token()) completion.end = end_;
   completion.stages = writer_.reports();
   completion.prompt_tokens = prompt_.size();
   completion.cached_tokens = num_cached_;

@@ -86,6 +86,7 @@ class RunningRequest {
   GenerationListener listener_;
   CompletionWriter writer_;
   std::vector<float> logprobs_;
+  std::optional<Completion::EndToken> end_;
   std::optional<Error> error_;
 
   std::optional<KeptSequence> sequence_;

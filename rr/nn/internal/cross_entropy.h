@@ -24,17 +24,21 @@ static inline void softmax_terms(const float* logits, std::size_t size, float* t
   float top = logits[0];
   for (; i < size; ++i) top = logits[i] > top ? logits[i] : top;
   for (std::size_t lane = 0; lane < kLanes; ++lane) top = tops[lane] > top ? tops[lane] : top;
-  float sums[kLanes] = {};
-  for (i = 0; i + kLanes <= size; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      sums[lane] += exponential(logits[i + lane] - top);
+  // Summed block by block: a running sum of a whole vocabulary would swallow its small terms.
+  constexpr std::size_t kBlock = 16 * kLanes;
+  double sum = 0;
+  for (i = 0; i + kLanes <= size;) {
+    float sums[kLanes] = {};
+    for (const std::size_t end = i + kBlock; i < end && i + kLanes <= size; i += kLanes) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        sums[lane] += exponential(logits[i + lane] - top);
+      }
     }
+    for (std::size_t lane = 0; lane < kLanes; ++lane) sum += static_cast<double>(sums[lane]);
   }
-  float sum = 0;
-  for (; i < size; ++i) sum += exponential(logits[i] - top);
-  for (std::size_t lane = 0; lane < kLanes; ++lane) sum += sums[lane];
+  for (; i < size; ++i) sum += static_cast<double>(exponential(logits[i] - top));
   *top_out = top;
-  *sum_out = sum;
+  *sum_out = static_cast<float>(sum);
 }
 
 // The gradient with respect to the logits, when that with respect to log p_target is `slope`:

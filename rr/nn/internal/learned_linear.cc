@@ -181,7 +181,7 @@ void LearnedLinear::multiply_all(const Linear& linear, const void* x, std::size_
 void LearnedLinear::multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low,
                              Crew& crew) const {
   multiply_all(*forward_, x, rows, out, crew);
-  if (rank_ == 0) return;
+  if (rank_ == 0 || !adapters_on_) return;
   const std::size_t padded = padded_gradient_rows(rows);
   const std::size_t width = adapter_width();
   low.reserve(padded * width * element_bytes(products_.element));

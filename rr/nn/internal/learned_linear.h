@@ -68,6 +68,9 @@ class LearnedLinear {
   // The weights' floats may go after this: packed is packed.
   void forget_weights();
 
+  // Off: multiply() has W x alone.
+  void set_adapters_on(bool on) { adapters_on_ = on; }
+
   // out [rows padded, outputs] float32. `low` gets scale * A x, [rows padded, adapter_width()]
   // activations, where there are adapters.
   void multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low, Crew& crew) const;
@@ -98,6 +101,7 @@ class LearnedLinear {
   std::size_t outputs_ = 0;
   std::size_t rank_ = 0;
   float scale_;
+  bool adapters_on_ = true;
   std::vector<LinearPart> parts_;
   std::vector<std::size_t> part_starts_;
   LearningProducts& products_;

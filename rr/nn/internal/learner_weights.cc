@@ -296,6 +296,15 @@ void LearnerWeights::pack(Crew& crew) {
   pack_one(*output);
 }
 
+void LearnerWeights::set_adapters_on(bool on) {
+  for (LearnedLayer& layer : layers) {
+    for (LearnedLinear* const linear :
+         {layer.qkv.get(), layer.attention_output.get(), layer.gate_up.get(), layer.down.get()}) {
+      linear->set_adapters_on(on);
+    }
+  }
+}
+
 void LearnerWeights::embed(std::size_t id, float* out) const {
   const std::size_t start = id * hidden_;
   if (embedding.exists()) {

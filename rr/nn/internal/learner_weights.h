@@ -50,6 +50,9 @@ class LearnerWeights {
   // Packs what has changed: all weights, or the adapters.
   void pack(Crew& crew);
 
+  // Whether products on the way forward have their adapters' share.
+  void set_adapters_on(bool on);
+
   // One token's embedding as it enters the first layer: [hidden].
   void embed(std::size_t id, float* out) const;
 
