@@ -127,15 +127,20 @@ Result<std::filesystem::path> find_model(const ModelOptions& options) {
                ""};
 }
 
+Result<std::unique_ptr<ModelFiles>> open_model_files(const std::filesystem::path& path,
+                                                     const std::vector<std::string>& adapters) {
+  RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(path));
+  if (adapters.empty()) return base;
+  RR_TRY(std::unique_ptr<OverlaidModel> model, OverlaidModel::create(std::move(base)));
+  for (const std::string& adapter : adapters) RR_TRY_STATUS(lay_adapter_over(*model, adapter));
+  return std::unique_ptr<ModelFiles>(std::move(model));
+}
+
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options) {
   RR_TRY(const std::filesystem::path path, find_model(options));
   if (options.adapters.empty()) return LocalModel::load(path, local_model_options(options));
-  RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(path));
-  RR_TRY(const std::unique_ptr<OverlaidModel> model, OverlaidModel::create(std::move(base)));
-  for (const std::string& adapter : options.adapters) {
-    RR_TRY_STATUS(lay_adapter_over(*model, adapter));
-  }
-  return LocalModel::load(*model, local_model_options(options));
+  RR_TRY(const std::unique_ptr<ModelFiles> files, open_model_files(path, options.adapters));
+  return LocalModel::load(*files, local_model_options(options));
 }
 
 }  // namespace rr

@@ -10,6 +10,7 @@
 #include "rr/base/result.h"
 #include "rr/lm_local/local_generator.h"
 #include "rr/lm_local/local_model.h"
+#include "rr/weights/model_files.h"
 
 namespace rr {
 
@@ -53,6 +54,10 @@ Result<std::filesystem::path> find_model(const ModelOptions& options);
 
 // --adapter, for commands that run a model.
 void add_adapter_option(CLI::App& command, ModelOptions& options);
+
+// A model's files with adapters laid over them, in this order.
+Result<std::unique_ptr<ModelFiles>> open_model_files(const std::filesystem::path& path,
+                                                     const std::vector<std::string>& adapters);
 
 // find_model() and LocalModel::load(), with the adapters laid over.
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options);

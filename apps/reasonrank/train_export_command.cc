@@ -29,7 +29,7 @@ Status write_model(const Options& options) {
   if (options.format == ModelFormat::kPeft) {
     RR_TRY_STATUS(export_peft(weights, options.output));
   } else {
-    RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(weights.settings().model));
+    RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(weights.base().model));
     RR_TRY(const std::unique_ptr<OverlaidModel> model, OverlaidModel::create(std::move(base)));
     RR_TRY_STATUS(weights.lay_over(*model));
     RR_TRY_STATUS(options.format == ModelFormat::kGguf

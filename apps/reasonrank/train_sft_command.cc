@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,10 +8,10 @@
 #include <utility>
 
 #include "apps/reasonrank/commands.h"
-#include "apps/reasonrank/config_file.h"
 #include "apps/reasonrank/interrupt.h"
 #include "apps/reasonrank/model_options.h"
 #include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_run.h"
 #include "rr/base/machine.h"
 #include "rr/base/progress.h"
 #include "rr/lm/chat_template.h"
@@ -26,23 +25,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as shells have it
-
 struct Options {
   SftSettings settings;
   ModelOptions model;  // --model and --threads; the rest is in the settings
   std::string data;
   std::string validation;
   bool no_shuffle = false;
-  std::string output;
-  std::string resume;
-  std::string config;
-  double memory_gib = 0;  // 0: four fifths of what is free
+  TrainingRunOptions run;
 };
-
-double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
-
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 // The files that a run reads, opened and understood.
 struct Inputs {
@@ -85,17 +75,6 @@ Json identity_of(const Inputs& inputs) {
   return identity;
 }
 
-Status expect_same(const Json& run, const Json& identity, const std::string& where) {
-  for (const auto& [key, value] : identity.items()) {
-    if (run.value(key, Json()) == value) continue;
-    const std::string what = key.substr(0, key.find('_'));
-    return Error{Errc::kRejected,
-                 fmt::format("the {} is not what the run began with; start a new run", what),
-                 where};
-  }
-  return ok_status();
-}
-
 std::string data_line(const char* name, const fs::path& path, const SftData& data,
                       std::size_t max_length) {
   std::string line =
@@ -113,7 +92,7 @@ void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOption
               const TrainingMemory& memory, std::size_t limit, std::size_t num_threads) {
   const std::size_t max_length = data_options(settings, inputs.config.context_length).max_length;
   const LearnerMemory& learner = memory.learner;
-  say(fmt::format("training {}", settings.model.string()));
+  say(fmt::format("training {}", settings.model));
   say(fmt::format("  {:<11}{:.1f} million, {}", "weights",
                   static_cast<double>(inputs.config.num_parameters()) / 1e6,
                   settings.lora > 0 ? fmt::format("kept; adapters of rank {} learn", settings.lora)
@@ -171,33 +150,20 @@ class TerminalListener : public SftListener {
 
 // From the command line, or of the run to go on with.
 Result<SftSettings> settings_of(const Options& options) {
-  if (!options.resume.empty()) {
-    RR_TRY(const RunFolder folder, RunFolder::open(options.resume));
+  if (!options.run.resume.empty()) {
+    RR_TRY(const RunFolder folder, RunFolder::open(options.run.resume));
     return sft_settings_from_json(folder.run().value("settings", Json()),
                                   (folder.path() / "run.json").string());
   }
   SftSettings settings = options.settings;
   RR_TRY(const fs::path model, find_model(options.model));
-  settings.model = fs::absolute(model);
-  settings.data = fs::absolute(options.data);
-  if (!options.validation.empty()) settings.validation = fs::absolute(options.validation);
+  settings.model = fs::absolute(model).string();
+  settings.data = fs::absolute(options.data).string();
+  if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
   settings.precision = options.model.precision;
   settings.chat_template = options.model.chat_template;
   settings.shuffle = !options.no_shuffle;
   return settings;
-}
-
-Result<RunFolder> folder_of(const Options& options, const SftSettings& settings,
-                            const Json& identity) {
-  if (options.resume.empty()) {
-    Json run = {{"program", "reasonrank " RR_VERSION}, {"kind", "sft"}};
-    run.update(identity);
-    run["settings"] = to_json(settings);
-    return RunFolder::create(options.output, run);
-  }
-  RR_TRY(RunFolder folder, RunFolder::open(options.resume));
-  RR_TRY_STATUS(expect_same(folder.run(), identity, (folder.path() / "run.json").string()));
-  return folder;
 }
 
 Result<int> train(const Options& options) {
@@ -205,15 +171,14 @@ Result<int> train(const Options& options) {
   RR_TRY(const Inputs inputs, read_inputs(settings));
   const SftOptions sft = sft_options(settings, inputs.train);
   LearnerOptions learner_settings = learner_options(settings);
-  const std::size_t limit = options.memory_gib > 0
-                                ? static_cast<std::size_t>(options.memory_gib * (1 << 30))
-                                : free_memory() / 5 * 4;
+  const std::size_t limit = memory_limit(options.run);
   RR_TRY(const TrainingMemory memory,
          plan_training_memory(inputs.config, longest_row(settings, inputs.train), limit,
                               learner_settings));
   const std::size_t num_threads =
       options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
-  RR_TRY(const RunFolder folder, folder_of(options, settings, identity_of(inputs)));
+  RR_TRY(const RunFolder folder,
+         open_training_run(options.run, "sft", identity_of(inputs), to_json(settings)));
   say_plan(settings, inputs, sft, memory, limit, num_threads);
 
   ThreadPool pool(num_threads);
@@ -223,7 +188,7 @@ Result<int> train(const Options& options) {
   std::vector<std::string> damaged;
   RR_TRY_STATUS(trainer.restore(folder, damaged));
   for (const std::string& line : damaged) say("passed over: " + line);
-  if (!options.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
+  if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
 
   const std::atomic<bool>& stop = stop_on_interrupt();
   TerminalListener listener(trainer.num_done(), sft.schedule.num_steps);
@@ -243,12 +208,7 @@ void add_data_options(CLI::App& command, Options& options) {
   command.add_option(
       "--validation", options.validation,
       "held-out examples in the same format: their loss chooses the best checkpoint");
-  command.add_option("-o,--output", options.output, "a new folder for the run");
-  command.add_option("--resume", options.resume,
-                     "go on with the run in this folder; takes its settings");
-  command.add_option("--config", options.config,
-                     "a TOML file with any of these options, named alike; the command line goes "
-                     "first");
+  add_training_run_options(command, options.run);
   command
       .add_option("--max-length", settings.max_length,
                   "tokens of an example; 0: the model's context, at most 23552")
@@ -273,12 +233,8 @@ void add_learning_options(CLI::App& command, SftSettings& settings) {
       ->capture_default_str();
   command.add_option("--batch-size", settings.batch_size, "examples")->capture_default_str();
   command.add_option("--accumulate", settings.accumulate, "batches a step")->capture_default_str();
-  command.add_option("--lr", settings.lr, "peak learning rate; without it 5e-6, with --lora 1e-4")
-      ->check([](const std::string& text) {
-        return std::strtod(text.c_str(), nullptr) > 0
-                   ? std::string()
-                   : "expected a learning rate above 0, found " + text;
-      });
+  add_learning_rate_option(command, settings.lr,
+                           "peak learning rate; without it 5e-6, with --lora 1e-4");
   command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
       ->check(CLI::IsMember({"constant", "linear", "cosine"}))
       ->capture_default_str();
@@ -308,31 +264,6 @@ void add_keeping_options(CLI::App& command, Options& options) {
       .add_option("--validate-every", settings.validate_every,
                   "steps between looks at the held-out examples; 0: at the end")
       ->capture_default_str();
-  command
-      .add_option("--memory", options.memory_gib,
-                  "GiB to take at most; without it, four fifths of what is free")
-      ->check(CLI::PositiveNumber);
-}
-
-Status read_config(CLI::App& command, const Options& options) {
-  if (options.config.empty()) return ok_status();
-  return read_config_file(command, options.config);
-}
-
-// A wrong command line, in one sentence; empty where it is right.
-std::string misuse(const CLI::App& command, const Options& options) {
-  if (!options.resume.empty()) {
-    for (const CLI::Option* const option : command.get_options()) {
-      const std::string name = option->get_single_name();
-      if (option->count() > 0 && name != "resume" && name != "threads" && name != "memory") {
-        return fmt::format("--resume takes the run's own settings: leave out --{}", name);
-      }
-    }
-    return "";
-  }
-  if (options.data.empty()) return "expected --data sft.jsonl, or --resume with a run's folder";
-  if (options.output.empty()) return "expected -o with a folder for the run";
-  return "";
 }
 
 }  // namespace
@@ -354,11 +285,12 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"
       "  reasonrank train sft --resume runs/a");
   command->callback([options, command, &exit_code] {
-    if (const Status config = read_config(*command, *options); !config.ok()) {
+    if (const Status config = read_training_config(*command, options->run); !config.ok()) {
       exit_code = report_failure(config.error());
       return;
     }
-    if (const std::string wrong = misuse(*command, *options); !wrong.empty()) {
+    if (const std::string wrong = training_misuse(*command, options->run, "--data");
+        !wrong.empty()) {
       say("reasonrank train sft: " + wrong);
       exit_code = kExitUsage;
       return;

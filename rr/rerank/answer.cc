@@ -70,6 +70,8 @@ Error does_not_fit(const Qid& qid, const Window& window, std::size_t prompt_toke
           window_name(qid, window)};
 }
 
+}  // namespace
+
 Result<TokenIds> encode_prompt(const Messages& messages, PromptMode mode,
                                const AnswerOptions& options, const TextModel& model) {
   if (model.chat == nullptr) {
@@ -87,6 +89,8 @@ Result<TokenIds> encode_prompt(const Messages& messages, PromptMode mode,
   if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
   return ids;
 }
+
+namespace {
 
 // A topic's windows, checked with each passage counted once.
 class FitCheck {

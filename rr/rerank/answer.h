@@ -55,6 +55,10 @@ struct AnswerRequest {
 Result<AnswerRequest> make_answer_request(const Prompt& prompt, const Qid& qid, PromptMode mode,
                                           const AnswerOptions& options, const TextModel* model);
 
+// A prompt as the model reads it, its begin token included. Refused: a model without a template.
+Result<TokenIds> encode_prompt(const Messages& messages, PromptMode mode,
+                               const AnswerOptions& options, const TextModel& model);
+
 // The tokens that prompts of both conversations begin with. Empty where the model has no template.
 TokenIds common_beginning(const Messages& one, const Messages& other, PromptMode mode,
                           const AnswerOptions& options, const TextModel& model);

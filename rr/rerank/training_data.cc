@@ -152,20 +152,24 @@ std::string target_reply(PromptMode mode, std::string_view reasoning,
   return fmt::format("<think>\n{}\n</think>\n<answer>{}</answer>", reasoning, list);
 }
 
+Messages prompt_of(const RankingTask& task, const PromptBuilder& prompts) {
+  std::vector<std::string> texts;
+  for (const Passage& passage : task.passages) {
+    texts.push_back(prompts.prepare_passage(passage).text);
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  return prompts.build(prompts.prepare_query(task.query), views);
+}
+
 SftExample sft_example_of(const RankingTask& task, std::string_view reasoning,
                           const PromptBuilder& prompts) {
   RR_CHECK(task.final_list.size() == task.passages.size(), "an example needs the teacher's order");
-  std::vector<std::string> texts;
   std::unordered_map<Docid, std::size_t> positions;
-  for (const Passage& passage : task.passages) {
-    positions.emplace(passage.docid, texts.size());
-    texts.push_back(prompts.prepare_passage(passage).text);
-  }
+  for (const Passage& passage : task.passages) positions.emplace(passage.docid, positions.size());
   std::vector<std::size_t> order;
   for (const Docid& docid : task.final_list) order.push_back(positions.at(docid));
-  const std::vector<std::string_view> views(texts.begin(), texts.end());
   SftExample example{task.dataset, task.domain, task.qid, prompt_template_name(prompts.mode()), {}};
-  example.messages = prompts.build(prompts.prepare_query(task.query), views);
+  example.messages = prompt_of(task, prompts);
   example.messages.push_back({Role::kAssistant, target_reply(prompts.mode(), reasoning, order)});
   return example;
 }

@@ -46,6 +46,9 @@ struct RankingTask {
 std::string target_reply(PromptMode mode, std::string_view reasoning,
                          std::span<const std::size_t> order);
 
+// The conversation that asks for an order of a task's passages.
+Messages prompt_of(const RankingTask& task, const PromptBuilder& prompts);
+
 // The example that teaches `order` and `reasoning` for a task: the prompt that `prompts` builds of
 // it, and target_reply(). Requires the task's final_list.
 SftExample sft_example_of(const RankingTask& task, std::string_view reasoning,

@@ -149,7 +149,12 @@ Result<CheckpointState> load(const TensorFile& file, const fs::path& path,
     RR_TRY(const std::string loss, metadata_of(file, "best_validation_loss", path));
     state.best_validation_loss = std::strtod(loss.c_str(), nullptr);
   }
-  optimiser.set_num_steps(state.step);
+  state.num_updates = state.step;
+  if (file.metadata().contains("updates")) {
+    RR_TRY(state.num_updates, count_of(file, "updates", path));
+    RR_TRY(state.next_task, count_of(file, "next_task", path));
+  }
+  optimiser.set_num_steps(state.num_updates);
   return state;
 }
 
@@ -194,6 +199,10 @@ Status RunFolder::save(std::span<const Parameter> parameters, AdamW& optimiser,
                                                  {"best_step", std::to_string(state.best_step)},
                                                  {"run", run_.dump()},
                                                  {"sha256", hash_of_all(bytes)}};
+  if (state.num_updates > 0) {
+    metadata["updates"] = std::to_string(state.num_updates);
+    metadata["next_task"] = std::to_string(state.next_task);
+  }
   if (state.best_validation_loss) {
     metadata["best_validation_loss"] = fmt::format("{:.17g}", *state.best_validation_loss);
   }
@@ -235,8 +244,9 @@ Result<fs::path> RunFolder::best_checkpoint() const {
   return file_of(path_, best);
 }
 
-Status RunFolder::append_metrics(const Json& line) const {
-  const fs::path file = path_ / "metrics.jsonl";
+namespace {
+
+Status append_line(const fs::path& file, const Json& line) {
   const int descriptor = ::open(file.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0666);
   if (descriptor < 0) return cannot("written", file, std::strerror(errno));
   const std::string text = to_json_line(line) + "\n";
@@ -247,8 +257,7 @@ Status RunFolder::append_metrics(const Json& line) const {
   return cannot("written", file, std::strerror(error));
 }
 
-Status RunFolder::cut_metrics(std::size_t step) const {
-  const fs::path file = path_ / "metrics.jsonl";
+Status keep_lines_before(const fs::path& file, std::size_t step) {
   std::error_code error;
   if (!fs::exists(file, error)) return ok_status();
   RR_TRY(LineReader lines, LineReader::open(file));
@@ -258,10 +267,25 @@ Status RunFolder::cut_metrics(std::size_t step) const {
     if (!more) break;
     const auto record = parse_json(line, lines.where());
     // The last line of a killed run may be cut off: its step is done again.
-    if (!record.ok() || record->value("step", std::size_t{0}) > step) break;
+    if (!record.ok() || record->value("step", std::size_t{0}) >= step) break;
     kept += line + "\n";
   }
   return write_file(file, kept);
+}
+
+}  // namespace
+
+Status RunFolder::append_metrics(const Json& line) const {
+  return append_line(path_ / "metrics.jsonl", line);
+}
+
+Status RunFolder::append_sample(const Json& line) const {
+  return append_line(path_ / "samples.jsonl", line);
+}
+
+Status RunFolder::keep_metrics_before(std::size_t step) const {
+  RR_TRY_STATUS(keep_lines_before(path_ / "metrics.jsonl", step));
+  return keep_lines_before(path_ / "samples.jsonl", step);
 }
 
 Status check_checkpoint(const fs::path& file) {

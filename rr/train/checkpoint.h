@@ -20,10 +20,12 @@ struct CheckpointState {
   std::size_t step = 0;
   std::optional<double> best_validation_loss;
   std::size_t best_step = 0;
+  std::size_t num_updates = 0;  // of the optimiser; kept where a step has several
+  std::size_t next_task = 0;    // of the order of tasks; where steps do not take a fixed number
 };
 
 // A run's folder: run.json (settings, model and data by their hashes, program version, seed),
-// metrics.jsonl, and checkpoints/step-<n>.safetensors.
+// metrics.jsonl, samples.jsonl where there are samples, and checkpoints/step-<n>.safetensors.
 class RunFolder {
  public:
   // A new run: the folder is made, run.json written. Refused where a run is there already.
@@ -49,9 +51,11 @@ class RunFolder {
   Result<std::filesystem::path> newest_checkpoint() const;
   Result<std::filesystem::path> best_checkpoint() const;
 
-  // Appends a line to metrics.jsonl, and cuts it back to the lines of steps up to `step`.
+  // Appends a line to metrics.jsonl or samples.jsonl, and cuts both back to the lines of steps
+  // before `step`.
   Status append_metrics(const Json& line) const;
-  Status cut_metrics(std::size_t step) const;
+  Status append_sample(const Json& line) const;
+  Status keep_metrics_before(std::size_t step) const;
 
  private:
   RunFolder(std::filesystem::path path, Json run) : path_(std::move(path)), run_(std::move(run)) {}

@@ -117,7 +117,7 @@ TEST_F(RunFolderTest, CutsMetricsBackToTheCheckpoint) {
     ASSERT_TRUE(run.append_metrics({{"step", step}}).ok());
   }
   std::ofstream(path() / "metrics.jsonl", std::ios::app) << "{\"step\": 4, \"lo";  // killed here
-  ASSERT_TRUE(run.cut_metrics(2).ok());
+  ASSERT_TRUE(run.keep_metrics_before(3).ok());
   EXPECT_EQ(read_file(path() / "metrics.jsonl").value(), "{\"step\":1}\n{\"step\":2}\n");
 }
 

@@ -42,6 +42,12 @@ Status export_peft(const TrainedWeights& weights, const fs::path& folder) {
     return refused("all weights learnt in this run: it has no adapter; take safetensors or gguf",
                    folder);
   }
+  if (!weights.base().adapters.empty()) {
+    return refused(
+        "the run began with an adapter folded in, which its own would lack; take "
+        "safetensors or gguf",
+        folder);
+  }
   std::vector<LoraTensorToWrite> tensors;
   for (const auto& [name, view] : weights.tensors()) {
     tensors.push_back({name,
@@ -49,9 +55,9 @@ Status export_peft(const TrainedWeights& weights, const fs::path& folder) {
                        {static_cast<const float*>(static_cast<const void*>(view->bytes.data())),
                         view->num_elements()}});
   }
-  const LoraShape shape = *learner_options(weights.settings()).lora;
+  const LoraShape shape = *weights.base().lora;
   return write_lora_adapter(folder, tensors, shape.rank, static_cast<double>(shape.alpha),
-                            weights.settings().model.string());
+                            weights.base().model);
 }
 
 Status export_safetensors(const OverlaidModel& model, TensorType type, const fs::path& folder) {

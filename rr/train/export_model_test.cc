@@ -9,6 +9,7 @@
 #include "rr/nn/decoder.h"
 #include "rr/train/internal/tiny_model.h"
 #include "rr/train/sft.h"
+#include "rr/train/sft_settings.h"
 #include "rr/weights/fingerprint.h"
 #include "tests/shared_data.h"
 

@@ -6,6 +6,11 @@
 
 namespace rr {
 
+Decay decay_named(std::string_view name) {
+  if (name == "constant") return Decay::kConstant;
+  return name == "linear" ? Decay::kLinear : Decay::kCosine;
+}
+
 double Schedule::rate_at(std::size_t step) const {
   if (step <= warmup_steps) {
     return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);

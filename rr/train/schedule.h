@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 namespace rr {
 
 enum class Decay { kConstant, kLinear, kCosine };
+
+// "constant", "linear", "cosine"; anything else is taken for the last.
+Decay decay_named(std::string_view name);
 
 // The learning rate over a run. With warm-up w and n steps in all, at step s = 1..n:
 //

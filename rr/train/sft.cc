@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/train/internal/finite.h"
 
 namespace rr {
 namespace {
@@ -29,14 +30,6 @@ LearnerBatch batch_of(const SftData& data, std::span<const std::size_t> examples
     batch.segments.push_back({example.ids});
   }
   return batch;
-}
-
-// The first target whose log-probability is no number.
-std::optional<std::size_t> first_not_finite(const std::vector<float>& logprobs) {
-  const auto it = std::find_if(logprobs.begin(), logprobs.end(),
-                               [](float logprob) { return !std::isfinite(logprob); });
-  if (it == logprobs.end()) return std::nullopt;
-  return static_cast<std::size_t>(it - logprobs.begin());
 }
 
 }  // namespace
@@ -67,7 +60,7 @@ Status SftTrainer::learn_row(std::span<const std::size_t> row, std::size_t num_t
   const float slope = -1.0f / static_cast<float>(num_targets);
   const std::vector<float> logprobs =
       learner_.learn(batch, [slope](std::size_t, float) { return slope; });
-  if (const auto bad = first_not_finite(logprobs)) {
+  if (const auto bad = internal::first_not_finite(logprobs)) {
     const LearnerTarget& target = batch.targets[*bad];
     return Error{Errc::kRejected,
                  fmt::format("step {}: the log-probability of token {} is not finite; a lower "
@@ -77,24 +70,6 @@ Status SftTrainer::learn_row(std::span<const std::size_t> row, std::size_t num_t
   }
   for (const float logprob : logprobs) loss -= logprob;
   return ok_status();
-}
-
-Status SftTrainer::check_gradient(double norm, const std::string& examples) const {
-  if (std::isfinite(norm)) return ok_status();
-  for (const Parameter& parameter : learner_.parameters()) {
-    const bool is_finite = std::all_of(parameter.gradient.begin(), parameter.gradient.end(),
-                                       [](float g) { return std::isfinite(g); });
-    if (is_finite) continue;
-    return Error{Errc::kRejected,
-                 fmt::format("step {}: the gradient of {} is not finite; a lower learning rate may "
-                             "help",
-                             state_.step + 1, parameter.name),
-                 examples};
-  }
-  return Error{
-      Errc::kRejected,
-      fmt::format("step {}: the norm of the gradient is too large for a number", state_.step + 1),
-      examples};
 }
 
 Result<std::optional<SftStep>> SftTrainer::step(const std::atomic<bool>& stop) {
@@ -119,7 +94,8 @@ Result<std::optional<SftStep>> SftTrainer::step(const std::atomic<bool>& stop) {
   }
   report.loss = loss / static_cast<double>(report.completion_tokens);
   report.grad_norm = optimiser_.gradient_norm(pool_);
-  RR_TRY_STATUS(check_gradient(report.grad_norm, lines));
+  RR_TRY_STATUS(
+      internal::check_gradient(learner_.parameters(), report.grad_norm, report.step, lines));
   report.rate = options_.schedule.rate_at(report.step);
   optimiser_.step(report.rate, clip_factor(report.grad_norm, options_.clip), pool_);
   learner_.update();
@@ -134,7 +110,7 @@ Result<double> SftTrainer::validate() {
   std::size_t count = 0;
   for (std::size_t example = 0; example < validation_->examples.size(); ++example) {
     const std::vector<float> logprobs = learner_.evaluate(batch_of(*validation_, {{example}}));
-    if (first_not_finite(logprobs)) {
+    if (internal::first_not_finite(logprobs)) {
       return Error{Errc::kRejected,
                    fmt::format("after step {}: a log-probability is not finite", state_.step),
                    "validation " + place_of(*validation_, example)};
@@ -155,7 +131,7 @@ Status SftTrainer::run(const RunFolder& folder, SftListener& listener,
                        const std::atomic<bool>& stop) {
   const std::size_t num_steps = options_.schedule.num_steps;
   std::size_t saved = state_.step;
-  RR_TRY_STATUS(folder.cut_metrics(state_.step));
+  RR_TRY_STATUS(folder.keep_metrics_before(state_.step + 1));
   while (state_.step < num_steps && !stop) {
     RR_TRY(std::optional<SftStep> done, step(stop));
     if (!done) break;

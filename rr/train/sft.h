@@ -81,7 +81,6 @@ class SftTrainer {
 
  private:
   Status learn_row(std::span<const std::size_t> row, std::size_t num_targets, double& loss);
-  Status check_gradient(double norm, const std::string& examples) const;
   std::string place_of(const SftData& data, std::size_t example) const;
   Status save(const RunFolder& folder, SftListener& listener);
 

@@ -1,12 +1,8 @@
 #include "rr/train/sft_order.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <numeric>
 
 #include "rr/base/check.h"
-#include "rr/base/random.h"
 
 namespace rr {
 namespace {
@@ -16,18 +12,14 @@ constexpr std::size_t kGroupedSteps = 50;
 }  // namespace
 
 SftOrder::SftOrder(const SftData& data, const SftOrderOptions& options)
-    : data_(data), options_(options) {
-  RR_CHECK(!data.examples.empty(), "an order needs examples");
+    : data_(data),
+      options_(options),
+      order_("sft", data.examples.size(), options.shuffles, options.seed) {
   RR_CHECK(options.examples_per_step >= 1, "a step needs an example");
 }
 
 std::vector<std::size_t> SftOrder::epoch(std::size_t number) const {
-  std::vector<std::size_t> order(data_.examples.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  if (options_.shuffles) {
-    RandomStream random(options_.seed, stream_of(fmt::format("sft epoch {}", number)));
-    shuffle(order, random);
-  }
+  std::vector<std::size_t> order = order_.epoch(number);
   if (!options_.groups_by_length) return order;
   const std::size_t group = kGroupedSteps * options_.examples_per_step;
   for (std::size_t begin = 0; begin < order.size(); begin += group) {

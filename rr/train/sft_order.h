@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "rr/train/epoch_order.h"
 #include "rr/train/sft_data.h"
 
 namespace rr {
@@ -40,6 +41,7 @@ class SftOrder {
 
   const SftData& data_;
   SftOrderOptions options_;
+  EpochOrder order_;
 };
 
 }  // namespace rr

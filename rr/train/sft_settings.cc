@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "rr/train/internal/settings_json.h"
 
 namespace rr {
 namespace {
@@ -28,14 +31,16 @@ std::size_t num_steps(const SftSettings& settings, const SftData& data) {
   return std::max<std::size_t>(1, static_cast<std::size_t>(steps));
 }
 
-Decay decay_of(const std::string& schedule) {
-  if (schedule == "constant") return Decay::kConstant;
-  return schedule == "linear" ? Decay::kLinear : Decay::kCosine;
-}
+double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
 
-// Calls visit(name, field) for every setting: the one list of their names.
+}  // namespace
+
+// The one list of the settings' names.
 template <typename Settings, typename Visit>
-void for_each_setting(Settings& settings, const Visit& visit) {
+static void for_each_setting(Settings& settings, const Visit& visit) {
+  visit("model", settings.model);
+  visit("data", settings.data);
+  visit("validation", settings.validation);
   visit("chat-template", settings.chat_template);
   visit("steps", settings.steps);
   visit("epochs", settings.epochs);
@@ -59,10 +64,6 @@ void for_each_setting(Settings& settings, const Visit& visit) {
   visit("keep", settings.keep);
   visit("validate-every", settings.validate_every);
 }
-
-double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
-
-}  // namespace
 
 Status check_settings(const SftSettings& settings, std::size_t context_length) {
   if (!std::isfinite(settings.lr) || settings.lr < 0) {
@@ -93,28 +94,10 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
   return ok_status();
 }
 
-Json to_json(const SftSettings& settings) {
-  Json json = {{"model", settings.model.string()},
-               {"data", settings.data.string()},
-               {"validation", settings.validation.string()}};
-  for_each_setting(settings, [&](const char* name, const auto& value) { json[name] = value; });
-  return json;
-}
+Json to_json(const SftSettings& settings) { return internal::settings_to_json(settings); }
 
 Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& where) {
-  SftSettings settings;
-  try {
-    settings.model = json.at("model").get<std::string>();
-    settings.data = json.at("data").get<std::string>();
-    settings.validation = json.at("validation").get<std::string>();
-    for_each_setting(settings, [&](const char* name, auto& value) { json.at(name).get_to(value); });
-  } catch (const Json::exception& error) {
-    return Error{Errc::kMalformed,
-                 fmt::format("expected the settings of a run of this version, found others ({})",
-                             error.what()),
-                 where};
-  }
-  return settings;
+  return internal::settings_from_json<SftSettings>(json, where);
 }
 
 LearnerOptions learner_options(const SftSettings& settings) {
@@ -143,7 +126,7 @@ SftOptions sft_options(const SftSettings& settings, const SftData& data) {
   const std::size_t steps = num_steps(settings, data);
   const double warmup =
       settings.warmup < 1 ? settings.warmup * static_cast<double>(steps) : settings.warmup;
-  options.schedule = {decay_of(settings.schedule), learning_rate(settings),
+  options.schedule = {decay_named(settings.schedule), learning_rate(settings),
                       static_cast<std::size_t>(std::ceil(warmup)), steps};
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 
 #include "rr/base/json.h"
@@ -16,10 +15,10 @@ namespace rr {
 // configuration file and the "settings" of run.json, by the same names. Defaults are the published
 // system's (reasoning models of 7B: full; 32B: LoRA), but for max_length, which the model bounds.
 struct SftSettings {
-  std::filesystem::path model;
-  std::filesystem::path data;
-  std::filesystem::path validation;  // empty: none
-  std::string chat_template;         // empty: as the model's files say
+  std::string model;
+  std::string data;
+  std::string validation;     // empty: none
+  std::string chat_template;  // empty: as the model's files say
 
   std::size_t steps = 0;  // 0: as many as `epochs` are
   double epochs = 5;

@@ -27,8 +27,7 @@ std::span<const float> floats_of(const TensorView& tensor) {
 class RunAdapter final : public LoraAdapter {
  public:
   RunAdapter(fs::path path, const TrainedWeights& weights) : path_(std::move(path)) {
-    const SftSettings& settings = weights.settings();
-    const LoraShape shape = *learner_options(settings).lora;
+    const LoraShape shape = *weights.base().lora;
     std::map<std::string, LoraModule> modules;
     for (const auto& [name, view] : weights.tensors()) {
       const std::size_t at = name.rfind(".lora_");
@@ -50,11 +49,31 @@ class RunAdapter final : public LoraAdapter {
 
 }  // namespace
 
+Result<RunModel> run_model_from_json(const Json& run, const std::string& where) {
+  RunModel model;
+  try {
+    const Json& settings = run.at("settings");
+    settings.at("model").get_to(model.model);
+    if (settings.contains("adapter")) settings.at("adapter").get_to(model.adapters);
+    const auto rank = settings.at("lora").get<std::size_t>();
+    const auto alpha = settings.at("lora-alpha").get<double>();
+    if (rank > 0) {
+      model.lora = {rank, static_cast<float>(alpha > 0 ? alpha : static_cast<double>(rank))};
+    }
+  } catch (const Json::exception& error) {
+    return Error{Errc::kMalformed,
+                 fmt::format("expected the settings of a run of this version, found others ({})",
+                             error.what()),
+                 where};
+  }
+  return model;
+}
+
 Result<TrainedWeights> TrainedWeights::open(const RunFolder& folder) {
   TrainedWeights weights;
   weights.path_ = folder.path();
   const std::string where = (folder.path() / "run.json").string();
-  RR_TRY(weights.settings_, sft_settings_from_json(folder.run().value("settings", Json()), where));
+  RR_TRY(weights.base_, run_model_from_json(folder.run(), where));
   RR_TRY(weights.base_sha256_, json_string(folder.run(), "model_sha256", where));
   RR_TRY(const fs::path checkpoint, folder.best_checkpoint());
   RR_TRY(weights.file_, TensorFile::open(checkpoint));
@@ -69,10 +88,15 @@ Result<TrainedWeights> TrainedWeights::open(const RunFolder& folder) {
 
 Status TrainedWeights::lay_over(OverlaidModel& model) const {
   if (fingerprint(model) != base_sha256_) {
+    for (const std::string& adapter : base_.adapters) {
+      RR_TRY_STATUS(lay_adapter_over(model, adapter));
+    }
+  }
+  if (fingerprint(model) != base_sha256_) {
     return Error{Errc::kRejected,
                  fmt::format("expected the model that the run began with, {}, found another one "
                              "({})",
-                             settings_.model.string(), model.path().string()),
+                             base_.model, model.path().string()),
                  path_.string()};
   }
   if (is_adapter()) return model.add(RunAdapter(path_, *this));

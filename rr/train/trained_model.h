@@ -2,16 +2,28 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "rr/base/json.h"
 #include "rr/base/result.h"
 #include "rr/nn/overlaid_model.h"
+#include "rr/nn/parameter.h"
 #include "rr/train/checkpoint.h"
-#include "rr/train/sft_settings.h"
 #include "rr/weights/tensor_file.h"
 
 namespace rr {
+
+// The model that a run of any kind began with, and what of it learnt.
+struct RunModel {
+  std::string model;                  // the path
+  std::vector<std::string> adapters;  // folded into it first, in this order
+  std::optional<LoraShape> lora;      // nullopt: all weights learnt
+};
+
+// Of run.json.
+Result<RunModel> run_model_from_json(const Json& run, const std::string& where);
 
 // What a run has learnt so far: the weights of a checkpoint, full or an adapter.
 class TrainedWeights {
@@ -19,8 +31,8 @@ class TrainedWeights {
   // The best checkpoint (the newest, where no held-out loss was measured), whole and checked.
   static Result<TrainedWeights> open(const RunFolder& folder);
 
-  const SftSettings& settings() const { return settings_; }
-  bool is_adapter() const { return settings_.lora > 0; }
+  const RunModel& base() const { return base_; }
+  bool is_adapter() const { return base_.lora.has_value(); }
   std::size_t step() const { return step_; }
 
   // The tensors as training names them, with their checkpoint's prefix taken off.
@@ -30,13 +42,15 @@ class TrainedWeights {
   };
   const std::vector<Tensor>& tensors() const { return tensors_; }
 
-  // Puts them over the base model that the run began with. Refused: another base.
+  // Puts them over the model that the run began with: the base model, or that with the adapters
+  // that were folded into it, which are laid over it first where they are not yet. Refused: another
+  // base.
   Status lay_over(OverlaidModel& model) const;
 
  private:
   TrainedWeights() = default;
 
-  SftSettings settings_;
+  RunModel base_;
   std::string base_sha256_;
   std::filesystem::path path_;
   std::size_t step_ = 0;

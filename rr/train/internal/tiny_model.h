@@ -80,7 +80,7 @@ inline Json tiny_tokenizer_json() {
   return tokenizer;
 }
 
-inline void write_tiny_model(const TemporaryFolder& folder) {
+inline void write_tiny_model(const TemporaryFolder& folder, std::size_t context = 512) {
   constexpr std::size_t kHidden = 32;
   constexpr std::size_t kFfn = 48;
   const Json config = {{"model_type", "qwen3"},
@@ -92,7 +92,7 @@ inline void write_tiny_model(const TemporaryFolder& folder) {
                        {"head_dim", 16},
                        {"intermediate_size", kFfn},
                        {"vocab_size", kTinyVocabulary},
-                       {"max_position_embeddings", 512},
+                       {"max_position_embeddings", context},
                        {"rms_norm_eps", 1e-6},
                        {"rope_theta", 10000.0},
                        {"eos_token_id", kImEnd},
@@ -139,8 +139,8 @@ inline void write_tiny_model(const TemporaryFolder& folder) {
 
 // The model, with what makes tokens of texts.
 struct TinyModel {
-  TinyModel() {
-    write_tiny_model(folder);
+  explicit TinyModel(std::size_t context = 512) {
+    write_tiny_model(folder, context);
     files = ModelFiles::open(folder.path()).value();
     tokenizer = Tokenizer::load(*files).value();
   }

@@ -1,0 +1,440 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/interrupt.h"
+#include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/reward_options.h"
+#include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_run.h"
+#include "rr/base/machine.h"
+#include "rr/base/progress.h"
+#include "rr/lm_local/local_generator.h"
+#include "rr/lm_local/local_model.h"
+#include "rr/train/grpo/grpo.h"
+#include "rr/train/grpo/grpo_settings.h"
+#include "rr/weights/fingerprint.h"
+
+namespace rr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExamples =
+    R"(Each step writes a group of replies to some tasks, rewards them, and makes more likely what was better than
+its group. The model is the one given, with the adapters given folded in; KL is measured from it. The folder
+gets run.json, metrics.jsonl, samples.jsonl and checkpoints; Ctrl-C writes one more before it stops.
+
+Examples:
+  reasonrank train grpo --adapter runs/sft --tasks ranking_tasks.jsonl --validation validation.jsonl -o runs/rl
+  reasonrank train grpo --model M --tasks ranking_tasks.jsonl --lora 0 --steps 50 --max-tokens 500 -o runs/rl
+  reasonrank train grpo --config grpo.toml --reward published -o runs/rl
+  reasonrank train grpo --resume runs/rl)";
+
+struct Options {
+  GrpoSettings settings;
+  ModelOptions model;  // --model, --adapter, --threads; the rest is in the settings
+  std::string tasks;
+  std::string validation;
+  std::string reward = "strict";
+  bool no_deviation = false;
+  TrainingRunOptions run;
+};
+
+// From the command line, or of the run to go on with.
+Result<GrpoSettings> settings_of(const Options& options) {
+  if (!options.run.resume.empty()) {
+    RR_TRY(const RunFolder folder, RunFolder::open(options.run.resume));
+    return grpo_settings_from_json(folder.run().value("settings", Json()),
+                                   (folder.path() / "run.json").string());
+  }
+  GrpoSettings settings = options.settings;
+  RR_TRY(const fs::path model, find_model(options.model));
+  settings.model = fs::absolute(model).string();
+  for (const std::string& adapter : options.model.adapters) {
+    settings.adapters.push_back(fs::absolute(adapter).string());
+  }
+  settings.tasks = fs::absolute(options.tasks).string();
+  if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
+  settings.precision = options.model.precision;
+  settings.chat_template = options.model.chat_template;
+  settings.deviation = !options.no_deviation;
+  RR_TRY(const RewardOptions reward, find_reward(options.reward));
+  settings.reward = to_json(reward);
+  return settings;
+}
+
+// Everything that a run is made of.
+struct Parts {
+  std::unique_ptr<LocalModel> served;
+  std::unique_ptr<LocalModel> reference;  // where all weights learn and KL counts
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<Learner> learner;
+  GrpoTasks train;
+  std::optional<GrpoTasks> validation;
+  std::string model_sha256;
+  TrainingMemory memory;
+  std::size_t kv_bytes = 0;
+  std::size_t limit = 0;
+
+  const GrpoTasks* held_out() const { return validation ? &*validation : nullptr; }
+};
+
+LocalModelOptions served_options(const GrpoSettings& settings, std::size_t num_threads,
+                                 const std::optional<LoraShape>& lora) {
+  LocalModelOptions options;
+  options.decoder.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  options.decoder.as_learner = true;
+  options.decoder.lora = lora;
+  options.num_threads = num_threads;
+  options.chat_template = settings.chat_template;
+  return options;
+}
+
+Status read_tasks(const GrpoSettings& settings, Parts& parts) {
+  const TextModel& text = parts.served->text_model();
+  const std::optional<PromptMode> mode = find_prompt_mode(settings.mode);
+  const PromptBuilder prompts({*mode, cut_to_tokens(*text.tokenizer, settings.passage_tokens)});
+  const std::size_t limit = prompt_limit(settings, text.context_length);
+  RR_TRY(parts.train, read_grpo_tasks(settings.tasks, prompts, text, limit));
+  if (settings.validation.empty()) return ok_status();
+  RR_TRY(parts.validation, read_grpo_tasks(settings.validation, prompts, text, limit));
+  return ok_status();
+}
+
+// What keys and values of all rollouts of a step take at most.
+std::size_t wanted_kv_bytes(const GrpoSettings& settings, const Parts& parts) {
+  const std::size_t a_task = parts.train.longest_prompt() + settings.group * settings.max_tokens;
+  return settings.tasks_per_step * a_task * parts.served->memory().kv_bytes_per_token;
+}
+
+// Divides what memory is left between the learner's activations and the rollouts' keys and values.
+Status plan_memory(const GrpoSettings& settings, LearnerOptions& learner, Parts& parts) {
+  constexpr std::size_t kLeastKv = std::size_t{64} << 20;
+  const std::size_t models = parts.reference == nullptr ? 1 : 2;
+  const std::size_t served = models * parts.served->memory().weight_bytes;
+  const std::size_t row = longest_row(settings, parts.train.longest_prompt());
+  const std::size_t left = parts.limit > served ? parts.limit - served : 0;
+  const std::size_t kv = std::max(kLeastKv, std::min(wanted_kv_bytes(settings, parts), left / 3));
+  RR_TRY(parts.memory,
+         plan_training_memory(parts.served->config(), row, left > kv ? left - kv : 0, learner));
+  parts.kv_bytes = kv;
+  return ok_status();
+}
+
+Result<Parts> make_parts(const GrpoSettings& settings, const Options& options) {
+  Parts parts;
+  const std::size_t num_threads =
+      options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
+  LearnerOptions learner = learner_options(settings);
+  RR_TRY(const std::unique_ptr<ModelFiles> files,
+         open_model_files(settings.model, settings.adapters));
+  RR_TRY(const DecoderConfig config, read_decoder_config(*files));
+  RR_TRY_STATUS(check_settings(settings, config.context_length));
+  parts.model_sha256 = fingerprint(*files);
+  parts.limit = memory_limit(options.run);
+  RR_TRY(parts.served,
+         LocalModel::load(*files, served_options(settings, num_threads, learner.lora)));
+  RR_TRY_STATUS(read_tasks(settings, parts));
+  if (!learner.lora && settings.kl > 0) {
+    RR_TRY(parts.reference, LocalModel::load(*files, served_options(settings, num_threads, {})));
+  }
+  RR_TRY_STATUS(plan_memory(settings, learner, parts));
+  parts.pool = std::make_unique<ThreadPool>(num_threads);
+  RR_TRY(parts.learner, Learner::load(*files, learner, *parts.pool));
+  return parts;
+}
+
+Json identity_of(const Parts& parts) {
+  Json identity = {{"model_sha256", parts.model_sha256}, {"tasks_sha256", parts.train.sha256}};
+  if (parts.validation) identity["validation_sha256"] = parts.validation->sha256;
+  return identity;
+}
+
+std::string tasks_line(const char* name, const std::string& path, const GrpoTasks& tasks) {
+  std::string line = fmt::format("  {:<11}{}: {} tasks, prompts of up to {} tokens", name, path,
+                                 tasks.tasks.size(), tasks.longest_prompt());
+  if (tasks.num_left_out() > 0) {
+    line += fmt::format(
+        "; left out: {} with longer prompts, {} with nothing to tell apart, {} "
+        "with one passage",
+        tasks.num_long, tasks.num_hopeless, tasks.num_single);
+  }
+  if (tasks.num_without_order > 0) {
+    line += fmt::format("; {} without a teacher's order, rewarded without that term",
+                        tasks.num_without_order);
+  }
+  return line;
+}
+
+void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts& parts) {
+  const LearnerMemory& learner = parts.memory.learner;
+  std::string model = settings.model;
+  for (const std::string& adapter : settings.adapters) model += " + " + adapter;
+  say("training " + model);
+  say(fmt::format("  {:<11}{:.1f} million, {}", "weights",
+                  static_cast<double>(parts.served->config().num_parameters()) / 1e6,
+                  settings.lora > 0 ? fmt::format("kept; adapters of rank {} learn", settings.lora)
+                                    : std::string("all learn")));
+  say(tasks_line("tasks", settings.tasks, parts.train));
+  if (parts.validation) say(tasks_line("validation", settings.validation, *parts.validation));
+  say(
+      fmt::format("  {:<11}{} of {} tasks x {} replies of up to {} tokens, {} update(s) each, rate "
+                  "{:g}, {}, clip {:g}, seed {}",
+                  "steps", settings.steps, settings.tasks_per_step, settings.group,
+                  settings.max_tokens, settings.mini_batches * settings.epochs, grpo.schedule.peak,
+                  settings.schedule, settings.clip, settings.seed));
+  std::string reward = explain(grpo.reward);
+  say(fmt::format("  {:<11}{}", "reward", reward.substr(0, reward.find('\n'))));
+  say(fmt::format(
+      "  {:<11}{:.2f} GiB of {:.2f}: {:.2f} weights, {:.2f} what learns and its "
+      "gradients, {:.2f} optimiser, {:.2f} activations ({} of {} layers kept), {:.2f} "
+      "keys and values",
+      "memory", in_gib(parts.memory.total() + parts.served->memory().weight_bytes + parts.kv_bytes),
+      in_gib(parts.limit), in_gib(learner.weight_bytes + parts.served->memory().weight_bytes),
+      in_gib(learner.parameter_bytes), in_gib(parts.memory.optimiser_bytes),
+      in_gib(learner.activation_bytes), learner.kept_layers, parts.served->config().num_layers,
+      in_gib(parts.kv_bytes)));
+  say(fmt::format("  {:<11}{} on {} threads, {}", "precision", settings.precision,
+                  parts.served->num_threads(), parts.served->kernel_name()));
+}
+
+class TerminalListener : public GrpoListener {
+ public:
+  TerminalListener(std::size_t num_done, std::size_t num_steps)
+      : progress_("training", num_steps - num_done, "steps"), first_(num_done) {}
+
+  void on_rollouts(std::size_t step, std::size_t done, std::size_t total) override {
+    progress_.update(step - 1 - first_, fmt::format("replies {}/{}{}", done, total, last_));
+  }
+  void on_step(const GrpoStep& step, std::size_t) override {
+    last_ = fmt::format(", reward {:.3f}, valid {:.0f} %, KL {:.2g}", step.reward.mean,
+                        100 * step.right_answer, step.kl);
+    tokens_ += step.rollout_tokens + step.learn_tokens;
+    seconds_ += step.seconds;
+    progress_.update(
+        step.step - first_,
+        fmt::format("{:.0f} tokens/s{}", static_cast<double>(tokens_) / seconds_, last_));
+    for (const std::string& warning : step.warnings) {
+      progress_.clear();
+      say(fmt::format("step {}: {}", step.step, warning));
+    }
+  }
+  void on_validation(std::size_t step, const RankingQuality& quality) override {
+    progress_.clear();
+    say(
+        fmt::format("after step {}: nDCG@10 {:.4f}, valid answers {:.1f} %, thinking {:.0f} "
+                    "tokens",
+                    step, quality.ndcg, 100 * quality.valid, quality.thinking_tokens));
+  }
+  void on_saved(std::size_t) override {}
+
+  void finish() { progress_.clear(); }
+
+ private:
+  Progress progress_;
+  std::size_t first_;
+  std::string last_;
+  std::size_t tokens_ = 0;
+  double seconds_ = 0;
+};
+
+Result<int> train(const Options& options) {
+  RR_TRY(const GrpoSettings settings, settings_of(options));
+  RR_TRY(const GrpoOptions grpo, grpo_options(settings));
+  RR_TRY(Parts parts, make_parts(settings, options));
+  RR_TRY(const RunFolder folder,
+         open_training_run(options.run, "grpo", identity_of(parts), to_json(settings)));
+  say_plan(settings, grpo, parts);
+
+  LocalGeneratorOptions generator;
+  generator.max_sequences = std::max<std::size_t>(32, settings.tasks_per_step * settings.group);
+  generator.kv_memory_bytes = parts.kv_bytes;
+  GrpoModel model = {*parts.learner, parts.served->decoder(),
+                     [&]() -> std::unique_ptr<Generator> {
+                       return std::make_unique<LocalGenerator>(*parts.served, generator);
+                     },
+                     parts.reference == nullptr ? nullptr : &parts.reference->decoder()};
+  GrpoTrainer trainer(std::move(model), parts.train, parts.held_out(), grpo, *parts.pool);
+  std::vector<std::string> damaged;
+  RR_TRY_STATUS(trainer.restore(folder, damaged));
+  for (const std::string& line : damaged) say("passed over: " + line);
+  if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
+
+  const std::atomic<bool>& stop = stop_on_interrupt();
+  TerminalListener listener(trainer.num_done(), settings.steps);
+  const Status status = trainer.run(folder, listener, stop);
+  listener.finish();
+  RR_TRY_STATUS(status);
+  if (trainer.num_done() == settings.steps) return kExitOk;
+  say(fmt::format("stopped after step {} of {}; go on with\n  reasonrank train grpo --resume {}",
+                  trainer.num_done(), settings.steps, folder.path().string()));
+  return kExitInterrupted;
+}
+
+void add_task_options(CLI::App& command, Options& options) {
+  const char* const group = "Tasks";
+  GrpoSettings& settings = options.settings;
+  command
+      .add_option("--tasks", options.tasks,
+                  "lists to rank: ranking_tasks.jsonl (docs/formats/training-data.md)")
+      ->group(group);
+  command
+      .add_option("--validation", options.validation,
+                  "held-out tasks in the same format: their nDCG@10 chooses the best checkpoint")
+      ->group(group);
+  command.add_option("--mode", settings.mode, "what prompts ask for, as in `rerank`")
+      ->check(CLI::IsMember({"reasoning", "direct", "qwen3"}))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--passage-tokens", settings.passage_tokens, "of a passage in a prompt")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--max-prompt", settings.max_prompt,
+                  "tokens; tasks with longer prompts are left out")
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_rollout_options(CLI::App& command, Options& options) {
+  const char* const group = "Rollouts";
+  GrpoSettings& settings = options.settings;
+  command.add_option("--steps", settings.steps)->capture_default_str()->group(group);
+  command.add_option("--tasks-per-step", settings.tasks_per_step)
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--group", settings.group, "replies to each task")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--max-tokens", settings.max_tokens, "of a reply, its thoughts included")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--refills", settings.refills,
+                  "replace groups whose rewards are all equal, trying at most so many times a "
+                  "step's tasks; 1: take what comes")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--reward", options.reward,
+                  "strict, published, or a TOML file (`reasonrank reward --explain`)")
+      ->type_name("NAME|FILE")
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_objective_options(CLI::App& command, Options& options) {
+  const char* const group = "Objective";
+  GrpoSettings& settings = options.settings;
+  command.add_option("--mini-batches", settings.mini_batches, "updates in one pass over a step")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--epochs", settings.epochs, "passes over a step's rollouts")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--clip-low", settings.clip_low, "how far a ratio may fall below 1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--clip-high", settings.clip_high, "how far it may rise above 1")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--dual-clip", settings.dual_clip, "bound for what was bad; 0: none")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--kl", settings.kl, "weight of KL from the model that the run began with")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--loss-mean", settings.loss_mean, "what counts alike: replies or tokens")
+      ->check(CLI::IsMember({"sequence", "token"}))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--no-deviation", options.no_deviation,
+                "do not divide advantages by their group's deviation")
+      ->group(group);
+  command
+      .add_option("--agreement", settings.agreement,
+                  "largest mean difference of log-probabilities, written against learnt; 0: 1e-3, "
+                  "in f32 1e-5")
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_learning_options(CLI::App& command, GrpoSettings& settings) {
+  add_learning_rate_option(command, settings.lr,
+                           "peak learning rate; without it 1e-5, with --lora 0 1e-6");
+  command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
+      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
+      ->capture_default_str();
+  command
+      .add_option("--warmup", settings.warmup, "steps in which the rate rises; below 1: a share")
+      ->capture_default_str();
+  command.add_option("--weight-decay", settings.weight_decay, "of matrices")->capture_default_str();
+  command.add_option("--clip", settings.clip, "largest norm of the gradient; 0: any")
+      ->capture_default_str();
+  command
+      .add_option("--lora", settings.lora,
+                  "rank of adapters that learn in the place of the weights; 0: the weights do")
+      ->type_name("RANK")
+      ->capture_default_str();
+  command.add_option("--lora-alpha", settings.lora_alpha, "their scale; 0: the rank")
+      ->capture_default_str();
+  command.add_option("--row-tokens", settings.row_tokens, "that go through the learner at once")
+      ->capture_default_str();
+  command.add_option("--seed", settings.seed, "of tasks, replies and adapters")
+      ->capture_default_str();
+  command.add_option("--save-every", settings.save_every, "steps between checkpoints")
+      ->capture_default_str();
+  command.add_option("--keep", settings.keep, "checkpoints to keep, beside the best")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command
+      .add_option("--validate-every", settings.validate_every,
+                  "steps between looks at the held-out tasks, one before the first; 0: at the end")
+      ->capture_default_str();
+  command
+      .add_option("--samples", settings.samples,
+                  "replies to held-out tasks that samples.jsonl gets each time")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command =
+      train_app.add_subcommand("grpo", "Teach a model by rewards for its own replies");
+  add_model_options(*command, options->model);
+  add_adapter_option(*command, options->model);
+  add_training_run_options(*command, options->run);
+  add_learning_options(*command, options->settings);
+  add_task_options(*command, *options);
+  add_rollout_options(*command, *options);
+  add_objective_options(*command, *options);
+  command->footer(kExamples);
+  command->callback([options, command, &exit_code] {
+    if (const Status config = read_training_config(*command, options->run); !config.ok()) {
+      exit_code = report_failure(config.error());
+      return;
+    }
+    const std::string wrong = training_misuse(*command, options->run, "--tasks");
+    if (!wrong.empty()) {
+      say("reasonrank train grpo: " + wrong);
+      exit_code = kExitUsage;
+      return;
+    }
+    const Result<int> result = train(*options);
+    exit_code = result.ok() ? result.value() : report_failure(result.error());
+  });
+}
+
+}  // namespace rr

@@ -1,0 +1,100 @@
+#include "apps/reasonrank/training_run.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "apps/reasonrank/config_file.h"
+#include "rr/base/machine.h"
+
+namespace rr {
+namespace {
+
+Status expect_same(const Json& run, const Json& identity, const std::string& where) {
+  for (const auto& [key, value] : identity.items()) {
+    if (run.value(key, Json()) == value) continue;
+    const std::string what = key.substr(0, key.find('_'));
+    return Error{Errc::kRejected,
+                 fmt::format("the {} is not what the run began with; start a new run", what),
+                 where};
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+void add_training_run_options(CLI::App& command, TrainingRunOptions& options) {
+  command.add_option("-o,--output", options.output, "a new folder for the run");
+  command.add_option("--resume", options.resume,
+                     "go on with the run in this folder; takes its settings");
+  command.add_option("--config", options.config,
+                     "a TOML file with any of these options, named alike; the command line goes "
+                     "first");
+  command
+      .add_option("--memory", options.memory_gib,
+                  "GiB to take at most; without it, four fifths of what is free")
+      ->check(CLI::PositiveNumber);
+}
+
+void add_learning_rate_option(CLI::App& command, double& rate, const std::string& help) {
+  command.add_option("--lr", rate, help)->check([](const std::string& text) {
+    return std::strtod(text.c_str(), nullptr) > 0
+               ? std::string()
+               : "expected a learning rate above 0, found " + text;
+  });
+}
+
+Status read_training_config(CLI::App& command, const TrainingRunOptions& options) {
+  if (options.config.empty()) return ok_status();
+  return read_config_file(command, options.config);
+}
+
+std::string training_misuse(const CLI::App& command, const TrainingRunOptions& options,
+                            const std::string& input) {
+  if (!options.resume.empty()) {
+    for (const CLI::Option* const option : command.get_options()) {
+      const std::string name = option->get_single_name();
+      if (option->count() > 0 && name != "resume" && name != "threads" && name != "memory") {
+        return fmt::format("--resume takes the run's own settings: leave out --{}", name);
+      }
+    }
+    return "";
+  }
+  if (command.count(input) == 0) {
+    return fmt::format("expected {} with a file, or --resume with a run's folder", input);
+  }
+  if (options.output.empty()) return "expected -o with a folder for the run";
+  return "";
+}
+
+Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std::string& kind,
+                                    const Json& identity, const Json& settings) {
+  if (options.resume.empty()) {
+    Json run = {{"program", "reasonrank " RR_VERSION}, {"kind", kind}};
+    run.update(identity);
+    run["settings"] = settings;
+    return RunFolder::create(options.output, run);
+  }
+  RR_TRY(RunFolder folder, RunFolder::open(options.resume));
+  const std::string where = (folder.path() / "run.json").string();
+  if (folder.run().value("kind", std::string()) != kind) {
+    return Error{Errc::kRejected,
+                 fmt::format("expected a run of `train {}`, found one of `train {}`", kind,
+                             folder.run().value("kind", std::string())),
+                 where};
+  }
+  RR_TRY_STATUS(expect_same(folder.run(), identity, where));
+  return folder;
+}
+
+std::size_t memory_limit(const TrainingRunOptions& options) {
+  if (options.memory_gib > 0) return static_cast<std::size_t>(options.memory_gib * (1 << 30));
+  return free_memory() / 5 * 4;
+}
+
+double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
+
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+}  // namespace rr

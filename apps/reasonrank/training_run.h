@@ -1,0 +1,46 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <string>
+
+#include "rr/base/json.h"
+#include "rr/base/result.h"
+#include "rr/train/checkpoint.h"
+
+namespace rr {
+
+inline constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as shells have it
+
+// Where a run of training lives, and what bounds it: for commands that train.
+struct TrainingRunOptions {
+  std::string output;
+  std::string resume;
+  std::string config;
+  double memory_gib = 0;  // 0: four fifths of what is free
+};
+
+// -o, --resume, --config and --memory.
+void add_training_run_options(CLI::App& command, TrainingRunOptions& options);
+
+// --lr, which must be above 0.
+void add_learning_rate_option(CLI::App& command, double& rate, const std::string& help);
+
+// Reads --config, if there is one. A wrong command line in one sentence, else empty: a run that
+// goes on has its settings; a new one needs `input` (an option's name) and -o.
+Status read_training_config(CLI::App& command, const TrainingRunOptions& options);
+std::string training_misuse(const CLI::App& command, const TrainingRunOptions& options,
+                            const std::string& input);
+
+// The run to go on with, or a new one of `kind` and `settings`. `identity`: hashes of model and
+// data, against which a run that goes on is held.
+Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std::string& kind,
+                                    const Json& identity, const Json& settings);
+
+std::size_t memory_limit(const TrainingRunOptions& options);
+double in_gib(std::size_t bytes);
+
+// A line on standard error.
+void say(const std::string& line);
+
+}  // namespace rr

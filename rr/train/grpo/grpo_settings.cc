@@ -1,0 +1,163 @@
+#include "rr/train/grpo/grpo_settings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "rr/train/internal/settings_json.h"
+
+namespace rr {
+namespace {
+
+Error wrong(std::string message) { return {Errc::kRejected, std::move(message), ""}; }
+
+double learning_rate(const GrpoSettings& settings) {
+  if (settings.lr != 0) return settings.lr;
+  return settings.lora > 0 ? 1e-5 : 1e-6;
+}
+
+}  // namespace
+
+// The one list of the settings' names.
+template <typename Settings, typename Visit>
+static void for_each_setting(Settings& settings, const Visit& visit) {
+  visit("model", settings.model);
+  visit("adapter", settings.adapters);
+  visit("tasks", settings.tasks);
+  visit("validation", settings.validation);
+  visit("chat-template", settings.chat_template);
+  visit("mode", settings.mode);
+  visit("passage-tokens", settings.passage_tokens);
+  visit("steps", settings.steps);
+  visit("tasks-per-step", settings.tasks_per_step);
+  visit("group", settings.group);
+  visit("mini-batches", settings.mini_batches);
+  visit("epochs", settings.epochs);
+  visit("max-tokens", settings.max_tokens);
+  visit("max-prompt", settings.max_prompt);
+  visit("lr", settings.lr);
+  visit("schedule", settings.schedule);
+  visit("warmup", settings.warmup);
+  visit("weight-decay", settings.weight_decay);
+  visit("clip", settings.clip);
+  visit("clip-low", settings.clip_low);
+  visit("clip-high", settings.clip_high);
+  visit("dual-clip", settings.dual_clip);
+  visit("kl", settings.kl);
+  visit("loss-mean", settings.loss_mean);
+  visit("deviation", settings.deviation);
+  visit("refills", settings.refills);
+  visit("reward", settings.reward);
+  visit("precision", settings.precision);
+  visit("agreement", settings.agreement);
+  visit("row-tokens", settings.row_tokens);
+  visit("lora", settings.lora);
+  visit("lora-alpha", settings.lora_alpha);
+  visit("seed", settings.seed);
+  visit("save-every", settings.save_every);
+  visit("keep", settings.keep);
+  visit("validate-every", settings.validate_every);
+  visit("samples", settings.samples);
+}
+
+Status check_settings(const GrpoSettings& settings, std::size_t context_length) {
+  if (settings.group < 2) {
+    return wrong(
+        fmt::format("expected groups of at least 2 replies, found {}: a reply is weighed "
+                    "against the others of its group",
+                    settings.group));
+  }
+  for (const auto& [name, value] : {std::pair("steps", settings.steps),
+                                    {"tasks-per-step", settings.tasks_per_step},
+                                    {"mini-batches", settings.mini_batches},
+                                    {"epochs", settings.epochs},
+                                    {"max-tokens", settings.max_tokens},
+                                    {"refills", settings.refills},
+                                    {"save-every", settings.save_every}}) {
+    if (value == 0) return wrong(fmt::format("expected {} to be at least 1, found 0", name));
+  }
+  for (const auto& [name, value] : {std::pair("lr", settings.lr),
+                                    {"warmup", settings.warmup},
+                                    {"weight-decay", settings.weight_decay},
+                                    {"clip", settings.clip},
+                                    {"kl", settings.kl},
+                                    {"clip-low", settings.clip_low},
+                                    {"clip-high", settings.clip_high},
+                                    {"lora-alpha", settings.lora_alpha},
+                                    {"agreement", settings.agreement}}) {
+    if (std::isfinite(value) && value >= 0) continue;
+    return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
+  }
+  if (settings.dual_clip != 0 && !(settings.dual_clip > 1)) {
+    return wrong(fmt::format("expected dual-clip to be above 1, or 0 for none, found {}",
+                             settings.dual_clip));
+  }
+  if (settings.lora_alpha > 0 && settings.lora == 0) {
+    return wrong("lora-alpha scales adapters, and there are none without --lora RANK");
+  }
+  if (settings.max_tokens >= context_length) {
+    return wrong(
+        fmt::format("replies of {} tokens leave no room for a prompt in the model's "
+                    "context of {}; try fewer --max-tokens",
+                    settings.max_tokens, context_length));
+  }
+  return ok_status();
+}
+
+Json to_json(const GrpoSettings& settings) { return internal::settings_to_json(settings); }
+
+Result<GrpoSettings> grpo_settings_from_json(const Json& json, const std::string& where) {
+  return internal::settings_from_json<GrpoSettings>(json, where);
+}
+
+LearnerOptions learner_options(const GrpoSettings& settings) {
+  LearnerOptions options;
+  options.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  options.seed = settings.seed;
+  if (settings.lora > 0) {
+    const double alpha =
+        settings.lora_alpha > 0 ? settings.lora_alpha : static_cast<double>(settings.lora);
+    options.lora = LoraShape{settings.lora, static_cast<float>(alpha)};
+  }
+  return options;
+}
+
+Result<GrpoOptions> grpo_options(const GrpoSettings& settings) {
+  GrpoOptions options;
+  const double warmup =
+      settings.warmup < 1 ? settings.warmup * static_cast<double>(settings.steps) : settings.warmup;
+  options.schedule = {decay_named(settings.schedule), learning_rate(settings),
+                      static_cast<std::size_t>(std::ceil(warmup)), settings.steps};
+  options.optimiser.weight_decay = settings.weight_decay;
+  options.clip = settings.clip;
+  options.tasks_per_step = settings.tasks_per_step;
+  options.mini_batches = settings.mini_batches;
+  options.epochs = settings.epochs;
+  options.rollouts = {settings.group, settings.max_tokens, 1, settings.seed};
+  RR_TRY(options.reward, reward_options_from_json(settings.reward, "the reward"));
+  options.loss = {settings.clip_low, settings.clip_high, settings.dual_clip, settings.kl};
+  options.mean = settings.loss_mean == "token" ? LossMean::kToken : LossMean::kSequence;
+  options.divides_by_deviation = settings.deviation;
+  options.most_refills = settings.refills;
+  options.most_disagreement = settings.agreement > 0        ? settings.agreement
+                              : settings.precision == "f32" ? 1e-5
+                                                            : 1e-3;
+  options.row_tokens = settings.row_tokens;
+  options.save_every = settings.save_every;
+  options.keep_last = settings.keep;
+  options.validate_every = settings.validate_every;
+  options.num_samples = settings.samples;
+  return options;
+}
+
+std::size_t prompt_limit(const GrpoSettings& settings, std::size_t context_length) {
+  return std::min(settings.max_prompt, context_length - settings.max_tokens);
+}
+
+std::size_t longest_row(const GrpoSettings& settings, std::size_t longest_prompt) {
+  return std::max(settings.row_tokens, longest_prompt + settings.max_tokens);
+}
+
+}  // namespace rr

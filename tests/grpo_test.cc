@@ -1,0 +1,282 @@
+// Reinforcement learning as a whole: rollouts by lm_local, learning by train, on a model of a few
+// thousand weights.
+
+#include "rr/train/grpo/grpo.h"
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rr/base/file.h"
+#include "rr/lm_local/local_generator.h"
+#include "rr/rerank/answer.h"
+#include "rr/train/internal/tiny_model.h"
+
+namespace rr {
+namespace {
+
+const std::atomic<bool> kNeverStop = false;
+
+class Quiet : public GrpoListener {
+ public:
+  void on_rollouts(std::size_t, std::size_t, std::size_t) override {}
+  void on_step(const GrpoStep& step, std::size_t) override { steps.push_back(step); }
+  void on_validation(std::size_t step, const RankingQuality& quality) override {
+    qualities[step] = quality;
+  }
+  void on_saved(std::size_t) override {}
+
+  std::vector<GrpoStep> steps;
+  std::map<std::size_t, RankingQuality> qualities;
+};
+
+// Replies are the whole answer here: a model this small has no thoughts.
+GrpoTasks some_tasks(const internal::TinyModel& model, std::size_t count) {
+  const PromptBuilder prompts(PromptOptions{.mode = PromptMode::kDirect});
+  const TextModel text = {model.tokenizer.get(), &model.chat, 4096};
+  GrpoTasks tasks;
+  for (std::size_t i = 0; i < count; ++i) {
+    RankingTask task;
+    task.qid = Qid(fmt::format("q{}", i));
+    task.query = fmt::format("question {}", i);
+    task.passages = {{Docid("a"), "", "one"}, {Docid("b"), "", "two"}};
+    task.grades = {{Docid("a"), 0}, {Docid("b"), 1}};
+    TokenIds prompt =
+        encode_prompt(prompt_of(task, prompts), PromptMode::kDirect, {}, text).value();
+    tasks.tasks.push_back({std::move(task), std::move(prompt)});
+  }
+  return tasks;
+}
+
+// Rewards that differ though the model writes at random: some texts have two numbers in them.
+GrpoOptions options_for_chance() {
+  GrpoOptions options;
+  options.schedule = {Decay::kConstant, 1e-3, 0, 4};
+  options.tasks_per_step = 2;
+  options.mini_batches = 1;
+  options.rollouts = {6, 60, 1, 7};
+  options.reward.format = AnswerFormat::kWhole;
+  options.reward.rule = RewardRule::kPublished;
+  options.reward.wrong_answer = -1;
+  options.save_every = 1;
+  return options;
+}
+
+// A run in this process: everything that a command would build.
+class GrpoRun {
+ public:
+  GrpoRun(const internal::TinyModel& model, const GrpoTasks& tasks, const GrpoOptions& options,
+          std::optional<LoraShape> lora = {}, Precision precision = Precision::kF32,
+          const GrpoTasks* validation = nullptr) {
+    LocalModelOptions served_options;
+    served_options.decoder = {precision, false, true, lora};
+    served_options.num_threads = 2;
+    served_options.chat_template = "chatml";
+    served = LocalModel::load(*model.files, served_options).value();
+    served_options.decoder.lora = {};
+    reference = LocalModel::load(*model.files, served_options).value();
+    LearnerOptions learner_options;
+    learner_options.precision = precision;
+    learner_options.lora = lora;
+    learner = Learner::load(*model.files, learner_options, pool).value();
+    GrpoModel parts = {*learner, served->decoder(),
+                       [this] { return std::make_unique<LocalGenerator>(*served); },
+                       lora ? nullptr : &reference->decoder()};
+    trainer = std::make_unique<GrpoTrainer>(std::move(parts), tasks, validation, options, pool);
+  }
+
+  GrpoStep step() { return trainer->step(listener, kNeverStop).value().value(); }
+
+  std::vector<float> weights() const {
+    std::vector<float> all;
+    for (const Parameter& parameter : learner->parameters()) {
+      all.insert(all.end(), parameter.values.begin(), parameter.values.end());
+    }
+    return all;
+  }
+
+  ThreadPool pool{2};
+  std::unique_ptr<LocalModel> served;
+  std::unique_ptr<LocalModel> reference;
+  std::unique_ptr<Learner> learner;
+  std::unique_ptr<GrpoTrainer> trainer;
+  Quiet listener;
+};
+
+double furthest(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  }
+  return most;
+}
+
+TEST(Grpo, LearnsFromTheLogProbabilitiesThatItWroteWith) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 4);
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
+      SCOPED_TRACE(fmt::format("rank {}", rank));
+      GrpoOptions options = options_for_chance();
+      options.most_disagreement = 1e-5;
+      std::optional<LoraShape> lora;
+      if (rank > 0) lora = LoraShape{rank, 8};
+      GrpoRun run(model, tasks, options, lora, precision);
+      const GrpoStep first = run.step();
+      EXPECT_LT(first.worst_disagreement, 1e-5);
+      EXPECT_NEAR(first.kl, 0, 1e-9);  // the model is still its reference
+      EXPECT_EQ(first.clipped, 0);
+      EXPECT_GT(first.teaching, 0);
+      EXPECT_GT(first.grad_norm, 0);
+      const GrpoStep second = run.step();
+      EXPECT_LT(second.worst_disagreement, 1e-5);
+      EXPECT_GT(second.kl, 1e-9);
+    }
+  }
+}
+
+TEST(Grpo, StopsWhereWritingAndLearningDisagree) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 4);
+  GrpoRun run(model, tasks, options_for_chance());
+  // A learner that moved without the decoder's knowing.
+  for (const Parameter& parameter : run.learner->parameters()) {
+    for (float& value : parameter.values) value *= 1.1f;
+  }
+  run.learner->update();
+  const std::vector<float> before = run.weights();
+  const auto step = run.trainer->step(run.listener, kNeverStop);
+  ASSERT_FALSE(step.ok());
+  EXPECT_THAT(step.error().message,
+              ::testing::HasSubstr("log-probabilities of writing and of learning differ by"));
+  EXPECT_EQ(run.weights(), before);
+}
+
+TEST(Grpo, AGroupInOneRowTeachesWhatItTeachesInSeveral) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 4);
+  GrpoOptions options = options_for_chance();
+  options.row_tokens = 100'000;
+  GrpoRun together(model, tasks, options);
+  options.row_tokens = 1;  // every reply with a prompt of its own
+  GrpoRun apart(model, tasks, options);
+  const GrpoStep one = together.step();
+  const GrpoStep other = apart.step();
+  EXPECT_LT(one.learn_tokens * 2, other.learn_tokens);
+  EXPECT_NEAR(one.grad_norm / other.grad_norm, 1, 1e-5);
+  EXPECT_NEAR(one.policy_loss, other.policy_loss, 1e-6);
+  EXPECT_LT(furthest(together.weights(), apart.weights()), 1e-5);
+}
+
+TEST(Grpo, GoesOnToTheBitAsIfItHadNotStopped) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 5);
+  const GrpoTasks validation = some_tasks(model, 2);
+  GrpoOptions options = options_for_chance();
+  options.mini_batches = 2;
+  options.epochs = 2;
+  options.most_refills = 2;
+  options.validate_every = 2;
+  const auto folder = [&](const char* name) {
+    return RunFolder::create(model.folder.path() / name, Json::object()).value();
+  };
+  const auto metrics = [](const RunFolder& run, const char* name) {
+    std::vector<Json> lines;
+    const std::string text = read_file(run.path() / name).value();
+    for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      lines.push_back(Json::parse(text.substr(at, text.find('\n', at) - at)));
+      for (const char* const timed : {"seconds", "rollout_seconds", "learn_seconds",
+                                      "rollout_tokens_per_s", "learn_tokens_per_s"}) {
+        lines.back().erase(timed);
+      }
+    }
+    return lines;
+  };
+  for (const bool with_adapters : {false, true}) {
+    std::optional<LoraShape> lora;
+    if (with_adapters) lora = LoraShape{4, 8};
+    const auto run_to_end = [&](const RunFolder& run) {
+      GrpoRun whole(model, tasks, options, lora, Precision::kF32, &validation);
+      std::vector<std::string> damaged;
+      EXPECT_TRUE(whole.trainer->restore(run, damaged).ok());
+      EXPECT_TRUE(whole.trainer->run(run, whole.listener, kNeverStop).ok());
+      EXPECT_EQ(whole.trainer->num_done(), 4u);
+      return whole.weights();
+    };
+    const RunFolder straight = folder(with_adapters ? "straight-lora" : "straight");
+    const std::vector<float> expected = run_to_end(straight);
+
+    const RunFolder halting = folder(with_adapters ? "halting-lora" : "halting");
+    for (std::size_t stop_at = 1; stop_at < 4; ++stop_at) {
+      GrpoRun part(model, tasks, options, lora, Precision::kF32, &validation);
+      std::vector<std::string> damaged;
+      ASSERT_TRUE(part.trainer->restore(halting, damaged).ok());
+      std::atomic<bool> stop = false;
+      class StopAfterOne : public Quiet {
+       public:
+        explicit StopAfterOne(std::atomic<bool>& flag) : flag_(flag) {}
+        void on_step(const GrpoStep&, std::size_t) override { flag_ = true; }
+
+       private:
+        std::atomic<bool>& flag_;
+      } listener(stop);
+      ASSERT_TRUE(part.trainer->run(halting, listener, stop).ok());
+      ASSERT_EQ(part.trainer->num_done(), stop_at);
+    }
+    EXPECT_EQ(run_to_end(halting), expected);
+    EXPECT_EQ(metrics(halting, "metrics.jsonl"), metrics(straight, "metrics.jsonl"));
+    EXPECT_EQ(metrics(halting, "samples.jsonl"), metrics(straight, "samples.jsonl"));
+    EXPECT_EQ(metrics(straight, "metrics.jsonl").size(), 5u);  // one look before the first step
+  }
+}
+
+TEST(Grpo, AStoppedStepChangesNothing) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 3);
+  GrpoRun run(model, tasks, options_for_chance());
+  const std::vector<float> before = run.weights();
+  const std::atomic<bool> stopped = true;
+  EXPECT_FALSE(run.trainer->step(run.listener, stopped).value().has_value());
+  EXPECT_EQ(run.weights(), before);
+  EXPECT_EQ(run.trainer->num_done(), 0u);
+}
+
+// Replies of noise, of which each token takes its share off the reward, become short.
+TEST(Grpo, MakesMoreLikelyWhatIsRewarded) {
+  const internal::TinyModel model(4096);
+  const GrpoTasks tasks = some_tasks(model, 2);
+  GrpoOptions options = options_for_chance();
+  options.schedule = {Decay::kConstant, 3e-3, 0, 40};
+  options.rollouts = {16, 60, 1, 3};
+  options.reward.wrong_answer = 0;
+  options.reward.cost_per_1000_tokens = 10;
+  options.loss.kl_coefficient = 0;
+  for (const bool with_adapters : {false, true}) {
+    std::optional<LoraShape> lora;
+    if (with_adapters) lora = LoraShape{8, 16};
+    GrpoRun run(model, tasks, options, lora, Precision::kBf16);
+    double first = 0;
+    double last = 0;
+    for (std::size_t step = 0; step < 40; ++step) {
+      const GrpoStep done = run.step();
+      if (step < 5) first += done.tokens.mean / 5;
+      if (step >= 35) last += done.tokens.mean / 5;
+    }
+    EXPECT_GT(first, 40);
+    EXPECT_LT(last, 10);
+  }
+}
+
+}  // namespace
+}  // namespace rr
