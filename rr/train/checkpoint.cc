@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFormat = "reasonrank checkpoint 1";
+constexpr const char* kFormat = "reasonrank checkpoint 2";
 constexpr std::array<const char*, 3> kPrefixes = {"weights/", "first/", "second/"};
 
 fs::path checkpoints_of(const fs::path& run) { return run / "checkpoints"; }
@@ -149,12 +149,9 @@ Result<CheckpointState> load(const TensorFile& file, const fs::path& path,
     RR_TRY(const std::string loss, metadata_of(file, "best_validation_loss", path));
     state.best_validation_loss = std::strtod(loss.c_str(), nullptr);
   }
-  state.num_updates = state.step;
-  if (file.metadata().contains("updates")) {
-    RR_TRY(state.num_updates, count_of(file, "updates", path));
-    RR_TRY(state.next_task, count_of(file, "next_task", path));
-  }
-  optimiser.set_num_steps(state.num_updates);
+  RR_TRY(const std::size_t num_updates, count_of(file, "updates", path));
+  RR_TRY(state.next_task, count_of(file, "next_task", path));
+  optimiser.set_num_steps(num_updates);
   return state;
 }
 
@@ -197,12 +194,10 @@ Status RunFolder::save(std::span<const Parameter> parameters, AdamW& optimiser,
   std::map<std::string, std::string> metadata = {{"format", kFormat},
                                                  {"step", std::to_string(state.step)},
                                                  {"best_step", std::to_string(state.best_step)},
+                                                 {"updates", std::to_string(optimiser.num_steps())},
+                                                 {"next_task", std::to_string(state.next_task)},
                                                  {"run", run_.dump()},
                                                  {"sha256", hash_of_all(bytes)}};
-  if (state.num_updates > 0) {
-    metadata["updates"] = std::to_string(state.num_updates);
-    metadata["next_task"] = std::to_string(state.next_task);
-  }
   if (state.best_validation_loss) {
     metadata["best_validation_loss"] = fmt::format("{:.17g}", *state.best_validation_loss);
   }

@@ -20,8 +20,7 @@ struct CheckpointState {
   std::size_t step = 0;
   std::optional<double> best_validation_loss;
   std::size_t best_step = 0;
-  std::size_t num_updates = 0;  // of the optimiser; kept where a step has several
-  std::size_t next_task = 0;    // of the order of tasks; where steps do not take a fixed number
+  std::size_t next_task = 0;  // of the order of tasks, where steps do not take a fixed number
 };
 
 // A run's folder: run.json (settings, model and data by their hashes, program version, seed),

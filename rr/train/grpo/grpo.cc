@@ -216,7 +216,6 @@ Result<std::optional<GrpoStep>> GrpoTrainer::step(GrpoListener& listener,
   model_.decoder.adopt(model_.learner.parameters());
   state_.step = report.step;
   state_.next_task = next_task;
-  state_.num_updates = optimiser_.num_steps();
   report.seconds = seconds_since(start);
   report.learn_s = report.seconds - report.rollout_s;
   report.warnings =
