@@ -67,7 +67,8 @@ Result<GrpoSettings> settings_of(const Options& options) {
   settings.precision = options.model.precision;
   settings.chat_template = options.model.chat_template;
   settings.deviation = !options.no_deviation;
-  RR_TRY(const RewardOptions reward, find_reward(options.reward));
+  RR_TRY(RewardOptions reward, find_reward(options.reward));
+  reward.format = answer_format(*find_prompt_mode(settings.mode));
   settings.reward = to_json(reward);
   return settings;
 }

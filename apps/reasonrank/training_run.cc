@@ -16,7 +16,8 @@ Status expect_same(const Json& run, const Json& identity, const std::string& whe
     if (run.value(key, Json()) == value) continue;
     const std::string what = key.substr(0, key.find('_'));
     return Error{Errc::kRejected,
-                 fmt::format("the {} is not what the run began with; start a new run", what),
+                 fmt::format("the {} {} not what the run began with; start a new run", what,
+                             what == "tasks" ? "are" : "is"),
                  where};
   }
   return ok_status();
