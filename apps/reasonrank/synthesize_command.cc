@@ -258,9 +258,9 @@ void print_report(const SynthesisReport& report, const SynthesizeInputs& inputs,
 
 Status run_unfinished(const SynthesizeOptions& options, const SynthesizeInputs& inputs,
                       const TeacherBackend& backend, RunJournal& journal) {
-  std::vector<SynthesisInput> todo;
+  std::vector<const SynthesisInput*> todo;
   for (const SynthesisInput& input : inputs.topics) {
-    if (!journal.has(input.topic.topic.qid)) todo.push_back(input);
+    if (!journal.has(input.topic.topic.qid)) todo.push_back(&input);
   }
   if (todo.empty()) return ok_status();
   std::optional<TeacherBackend> judge_backend;

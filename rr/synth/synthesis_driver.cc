@@ -19,7 +19,7 @@ constexpr std::size_t kOrderTokens = 256;
 
 // What all topics of a run share.
 struct RunState {
-  std::span<const SynthesisInput> inputs;
+  std::span<const SynthesisInput* const> inputs;
   const Teacher* teacher;
   const Teacher* judge;
   const TeacherPrompts* prompts;
@@ -92,7 +92,7 @@ class SynthesisDialogue : public Dialogue {
 
 }  // namespace
 
-Status synthesize_all(std::span<const SynthesisInput> inputs, const Teacher& teacher,
+Status synthesize_all(std::span<const SynthesisInput* const> inputs, const Teacher& teacher,
                       const Teacher* judge, const TeacherPrompts& prompts,
                       const SynthesisOptions& options, std::size_t max_in_flight,
                       SynthesisListener& listener) {
@@ -109,7 +109,7 @@ Status synthesize_all(std::span<const SynthesisInput> inputs, const Teacher& tea
   }
   return run_dialogues(inputs.size(),
                        [&state](std::size_t number) {
-                         return std::make_unique<SynthesisDialogue>(state.inputs[number], state);
+                         return std::make_unique<SynthesisDialogue>(*state.inputs[number], state);
                        },
                        {.max_in_flight = max_in_flight});
 }

@@ -45,8 +45,9 @@ class SynthesisListener {
 // its context holds. Where a question fails, what still runs is cancelled and the error names the
 // topic and the step; topics that were done by then have been told to the listener.
 //
-// judge: required iff options.judge. Everything passed in must outlive the call.
-Status synthesize_all(std::span<const SynthesisInput> inputs, const Teacher& teacher,
+// judge: required iff options.judge. Everything passed in must outlive the call; inputs are
+// pointers, for they are large and a resumed run takes some of them.
+Status synthesize_all(std::span<const SynthesisInput* const> inputs, const Teacher& teacher,
                       const Teacher* judge, const TeacherPrompts& prompts,
                       const SynthesisOptions& options, std::size_t max_in_flight,
                       SynthesisListener& listener);

@@ -267,6 +267,12 @@ std::map<std::string, std::string> replies_for_three() {
   return replies;
 }
 
+std::vector<const SynthesisInput*> pointers_to(const std::vector<SynthesisInput>& inputs) {
+  std::vector<const SynthesisInput*> pointers;
+  for (const SynthesisInput& input : inputs) pointers.push_back(&input);
+  return pointers;
+}
+
 TEST(SynthesizeAll, TopicsDoNotDependOnOneAnother) {
   const std::vector<SynthesisInput> inputs = three_topics();
   const TeacherPrompts prompts(Domain::kMathTheorem, {});
@@ -275,7 +281,7 @@ TEST(SynthesizeAll, TopicsDoNotDependOnOneAnother) {
     ReplayGenerator generator(replies_for_three());
     const Teacher teacher{.generator = &generator};
     Collector collector;
-    const Status status = synthesize_all(inputs, teacher, nullptr, prompts,
+    const Status status = synthesize_all(pointers_to(inputs), teacher, nullptr, prompts,
                                          {.domain = Domain::kMathTheorem}, in_flight, collector);
     ASSERT_TRUE(status.ok()) << status.error().to_string();
     EXPECT_EQ(collector.report.topics, 3u);
@@ -295,7 +301,7 @@ TEST(SynthesizeAll, AFailureNamesTopicAndStep) {
   ReplayGenerator generator(replies);
   const Teacher teacher{.generator = &generator};
   Collector collector;
-  const Status status = synthesize_all(inputs, teacher, nullptr, prompts,
+  const Status status = synthesize_all(pointers_to(inputs), teacher, nullptr, prompts,
                                        {.domain = Domain::kMathTheorem}, 1, collector);
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().to_string(), HasSubstr("topic c/ranking/0"));
@@ -308,8 +314,8 @@ TEST(TopicRecord, GivesTheLinesOfEachFile) {
   ReplayGenerator generator(replies_for_three());
   const Teacher teacher{.generator = &generator};
   Collector collector;
-  ASSERT_TRUE(synthesize_all(inputs, teacher, nullptr, prompts, {.domain = Domain::kMathTheorem}, 1,
-                             collector)
+  ASSERT_TRUE(synthesize_all(pointers_to(inputs), teacher, nullptr, prompts,
+                             {.domain = Domain::kMathTheorem}, 1, collector)
                   .ok());
   const RecordLines kept = lines_of(parse_json(collector.records["a"], "a").value());
   EXPECT_EQ(kept.dropped, "");
