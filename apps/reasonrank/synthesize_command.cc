@@ -246,6 +246,12 @@ void print_report(const SynthesisReport& report, const SynthesizeInputs& inputs,
                         static_cast<double>(report.passages) / samples,
                         static_cast<double>(report.positives) / samples);
   }
+  if (report.without_reasoning > 0) {
+    text += fmt::format(
+        "\n{} samples without reasoning: the teacher wrote no thoughts, so they can become ranking "
+        "tasks and no examples",
+        report.without_reasoning);
+  }
   text +=
       fmt::format("\n{} requests, {} tokens read, {} written, {:.1f} s of model time",
                   report.requests, report.prompt_tokens, report.completion_tokens, report.model_s);

@@ -63,6 +63,7 @@ void SynthesisReport::add(const Json& record) {
   } else {
     const Json& sample = record["sample"];
     ++samples;
+    if (sample["reasoning"].get_ref<const std::string&>().empty()) ++without_reasoning;
     passages += sample["initial_list"].size();
     positives += sample["relevant_docids"].size();
   }
