@@ -261,6 +261,27 @@ TEST_F(RemoteTeacher, WhatDoesNotPassEndsTheRunWithOneReasonAndTheSameCommandGoe
   expect_made_again_from_its_cache("work");
 }
 
+TEST_F(RemoteTeacher, ABudgetEndsTheRunBeforeItIsOverspentAndALargerOneGoesOn) {
+  write_topics(60);
+  synthesize_undisturbed();
+  write("prices.toml", "[model.m]\ninput = 10\noutput = 40\n");  // $0.0018 a question
+  TeacherServer server;
+  const std::string command =
+      synthesize("work", server.address(),
+                 "--in-flight 1 --max-thinking 100 --prices prices.toml --budget-usd ");
+  const Outcome stopped = run(command + "0.1");
+  EXPECT_EQ(stopped.exit_code, 1);
+  EXPECT_THAT(stopped.err, HasSubstr("the budget of $0.1000 does not allow another request"));
+  EXPECT_EQ(num_lines(stopped.err), 1U) << stopped.err;
+  EXPECT_GT(server.num_answers(), 0U);
+  EXPECT_LE(static_cast<double>(server.num_answers()) * 0.0018, 0.1);
+  const Outcome made = run(command + "100");
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(server.num_answers(), num_questions_);
+  const Json sample = json_lines(read("work/samples.jsonl"))[0];
+  EXPECT_NEAR(sample["provenance"]["cost_usd"].get<double>(), 2 * 0.0018, 1e-9);
+}
+
 TEST_F(RemoteTeacher, ACertificateThatDoesNotMatchIsRefused) {
   write_topics(3);
   const SelfSigned elsewhere("DNS:other.example");
