@@ -28,7 +28,7 @@ RecordLines lines_of(const Json& record);
 struct SynthesisReport {
   std::size_t topics = 0;
   std::size_t samples = 0;
-  std::size_t without_reasoning = 0;  // of these: an order and no thoughts
+  std::size_t without_reasoning = 0;           // of these: an order and no thoughts
   std::map<std::string, std::size_t> dropped;  // by reason
   std::map<std::string, std::size_t> trouble;  // "positives: prose": replies off their format
   std::size_t requests = 0;

@@ -52,8 +52,8 @@ HttpCall::HttpCall(const std::string& url, std::string body, const HttpSettings&
   set(handle_, CURLOPT_NOSIGNAL, 1L);
   set(handle_, CURLOPT_PROTOCOLS_STR, "http,https");
   set(handle_, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-  // The first handshake tells whether one connection takes many calls; without waiting for it, calls
-  // that start together make a connection each. Without TLS only the first answer would tell.
+  // The first handshake tells whether one connection takes many calls; without waiting for it,
+  // calls that start together make a connection each. Without TLS only the first answer would tell.
   set(handle_, CURLOPT_PIPEWAIT, url.starts_with("https:") ? 1L : 0L);
   set(handle_, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(settings.connect_s));
   set(handle_, CURLOPT_TCP_KEEPALIVE, 1L);
