@@ -194,7 +194,6 @@ class TiledAttention {
  public:
   TiledAttention(const AttentionCase& tested, std::vector<float> qkv, std::vector<float> g)
       : head_dim_(tested.head_dim),
-        tokens_(tested.shared + tested.own),
         qkv_(std::move(qkv)),
         g_(std::move(g)) {
     d_qkv.resize(qkv_.size());
@@ -263,7 +262,6 @@ class TiledAttention {
     std::size_t in_segment;
   };
   std::size_t head_dim_;
-  std::size_t tokens_;
   std::size_t num_shared_ = 0;
   std::vector<float> qkv_;
   std::vector<float> g_;
