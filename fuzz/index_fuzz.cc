@@ -69,7 +69,7 @@ struct SoundIndex {
 };
 
 void use(const IndexFiles& files) {
-  const std::vector<float> norms(256, 0.5F);
+  const ScoringModel scoring(files, std::vector<float>(256, 0.5F));
   QueryModel model;
   constexpr std::array<const char*, 4> kTerms = {"common", "rare3", "rare17", "word"};
   for (std::size_t i = 0; i < kTerms.size(); ++i) {
@@ -82,7 +82,7 @@ void use(const IndexFiles& files) {
   }
   Retrieval retrieval;
   for (const rr::SearchMethod method : {rr::SearchMethod::kPruned, rr::SearchMethod::kExhaustive}) {
-    static_cast<void>(retrieval.run(files, model, norms, 10, method));
+    static_cast<void>(retrieval.run(scoring, model, 10, method));
   }
   for (std::uint32_t doc = 0; doc < files.statistics().num_documents; doc += 23) {
     static_cast<void>(files.passage(doc));

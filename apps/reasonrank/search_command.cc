@@ -84,16 +84,26 @@ Status search_query(const SearchCommandOptions& options, const Searcher& searche
   return write_to_stdout(format_table(request, ranking, ranking.docs.size(), terminal_width()));
 }
 
-std::string format_run(const SearchCommandOptions& options, const Index& index,
-                       const std::vector<Topic>& topics, const std::vector<SearchResult>& results) {
+// Each topic's lines.
+std::vector<std::string> format_run(const SearchCommandOptions& options, const Index& index,
+                                    const std::vector<Topic>& topics,
+                                    const std::vector<SearchResult>& results) {
   std::vector<std::string> rankings(topics.size());
   ThreadPool pool(options.num_threads);
   pool.run(topics.size(), [&](std::size_t i) {
     rankings[i] = format_ranking(ranking_of(index, topics[i], results[i]), options.tag);
   });
-  std::string text;
-  for (const std::string& ranking : rankings) text += ranking;
-  return text;
+  return rankings;
+}
+
+Status write_run(const SearchCommandOptions& options, const std::vector<std::string>& rankings) {
+  if (options.output.empty()) {
+    for (const std::string& ranking : rankings) RR_TRY_STATUS(write_to_stdout(ranking));
+    return ok_status();
+  }
+  RR_TRY(AtomicFile file, AtomicFile::create(options.output));
+  for (const std::string& ranking : rankings) RR_TRY_STATUS(file.write(ranking));
+  return file.commit();
 }
 
 Status search_topics(const SearchCommandOptions& options, const Searcher& searcher) {
@@ -107,8 +117,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
          search_all(searcher, read.topics, depth_of(options), options.first_stage.exclude_own,
                     options.num_threads, [&progress](std::size_t done) { progress.update(done); }));
   progress.clear();
-  const std::string run = format_run(options, searcher.index(), read.topics, results);
-  RR_TRY_STATUS(options.output.empty() ? write_to_stdout(run) : write_file(options.output, run));
+  RR_TRY_STATUS(write_run(options, format_run(options, searcher.index(), read.topics, results)));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   for (const std::string& note : notes_on_empty(read.topics, results)) {
     fmt::print(stderr, "reasonrank: {}\n", note);

@@ -335,7 +335,7 @@ class SegmentBuilder {
       std::sort(postings.begin(), postings.end(), by_doc);
     }
     encoded_.clear();
-    encode_postings(postings, documents_.lengths, encoded_);
+    encode_postings(postings, static_cast<std::uint32_t>(documents_.lengths.size()), encoded_);
     if (encoded_.size() > std::numeric_limits<std::uint32_t>::max()) {
       return Error{Errc::kRejected,
                    "the term \"" + term +

@@ -323,9 +323,9 @@ TEST_F(DamagedIndex, IsRefusedWhenCutShortOrWithoutAFile) {
 
 TEST_F(DamagedIndex, OfAnotherVersionIsNamedSo) {
   std::string header = read_file(file("header.json")).value();
-  header.replace(header.find("\"version\":2"), 11, "\"version\":1");
+  header.replace(header.find("\"version\":3"), 11, "\"version\":2");
   ASSERT_TRUE(write_file(file("header.json"), header).ok());
-  EXPECT_THAT(open_error(), HasSubstr("expected an index of version 2, found version 1"));
+  EXPECT_THAT(open_error(), HasSubstr("expected an index of version 3, found version 2"));
 }
 
 TEST_F(DamagedIndex, DoesNotGiveAChangedText) {

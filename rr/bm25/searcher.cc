@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -35,13 +36,15 @@ class internal::SearchWorker {
 
 namespace {
 
-// As Lucene's BM25Similarity fills its table, operation by operation.
+// As Lucene's BM25Similarity fills its table, operation by operation; but finite where k1 is 0, so
+// that a frequency of 0 gives nothing there either.
 std::vector<float> inverse_norms(const Bm25Options& options, float mean_length) {
   std::vector<float> norms;
   for (int code = 0; code < 256; ++code) {
     const auto length =
         static_cast<float>(internal::byte_to_length(static_cast<std::uint8_t>(code)));
-    norms.push_back(1.0F / (options.k1 * ((1 - options.b) + options.b * length / mean_length)));
+    const float norm = options.k1 * ((1 - options.b) + options.b * length / mean_length);
+    norms.push_back(std::min(1.0F / norm, std::numeric_limits<float>::max()));
   }
   return norms;
 }
@@ -58,7 +61,8 @@ std::string why_nothing_found(const SearchResult& result) {
 Searcher::Searcher(const Index& index, const Bm25Options& options)
     : index_(&index),
       options_(options),
-      inverse_norms_(inverse_norms(options, internal::mean_length(index.statistics()))) {
+      scoring_(std::make_shared<internal::ScoringModel>(
+          index.files(), inverse_norms(options, internal::mean_length(index.statistics())))) {
   RR_CHECK(std::isfinite(options.k1) && options.k1 >= 0, "k1 is finite and not negative");
   RR_CHECK(options.b >= 0 && options.b <= 1, "b is in [0, 1]");
 }
@@ -71,7 +75,7 @@ Result<SearchResult> Searcher::search_with(internal::SearchWorker& worker, std::
   result.unknown_terms = model.unknown_terms;
   result.num_terms = model.terms.size() + model.unknown_terms;
   if (model.terms.empty() || k == 0) return result;
-  RR_TRY(result.hits, worker.retrieval().run(index_->files(), model, inverse_norms_, k, method));
+  RR_TRY(result.hits, worker.retrieval().run(*scoring_, model, k, method));
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,9 @@
 namespace rr {
 
 namespace internal {
+class ScoringModel;
 class SearchWorker;
-}
+}  // namespace internal
 
 // BM25 as Lucene 9 and Anserini compute it, in 32-bit floats:
 //
@@ -55,7 +57,7 @@ std::string why_nothing_found(const SearchResult& result);
 
 // The same terms and scores whichever way they were found.
 enum class SearchMethod {
-  kPruned,      // leaves out what cannot be among the best: block-max MaxScore
+  kPruned,      // scores only what a bound lets be among the best
   kExhaustive,  // scores every document that has a term; what kPruned is tested against
 };
 
@@ -91,7 +93,7 @@ class Searcher {
 
   const Index* index_;
   Bm25Options options_;
-  std::vector<float> inverse_norms_;  // by length code: 1 / (k1 (1 - b + b |d| / avgdl))
+  std::shared_ptr<const internal::ScoringModel> scoring_;
 };
 
 // All topics, in their order, on so many threads; the results do not depend on their number.

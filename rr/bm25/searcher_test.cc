@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -119,7 +121,8 @@ std::vector<TestDocument> random_documents(std::uint64_t seed, std::size_t count
 
 std::string random_query(RandomStream& random) {
   std::string query;
-  const std::uint64_t length = 1 + random.below(random.below(4) == 0 ? 40 : 5);
+  const std::uint64_t most = std::array<std::uint64_t, 4>{5, 5, 40, 400}[random.below(4)];
+  const std::uint64_t length = 1 + random.below(most);
   for (std::uint64_t j = 0; j < length; ++j) {
     const double u = random.uniform();
     query += fmt::format("w{} ", static_cast<int>(400 * u * u));
@@ -144,10 +147,53 @@ TEST(Searcher, FindsByPruningWhatExhaustiveScoringFinds) {
     const Searcher searcher(index, options);
     for (int i = 0; i < 150; ++i) {
       const std::string query = random_query(random);
-      const std::size_t k = 1 + random.below(300);
+      const std::size_t k = 1 + random.below(i % 10 == 0 ? 40000 : 300);
       expect_same(searcher.search(query, k, SearchMethod::kPruned)->hits,
                   searcher.search(query, k, SearchMethod::kExhaustive)->hits, query);
     }
+  }
+}
+
+TEST(Searcher, FindsTheSameInSegments) {
+  const TestFolder folder;
+  const std::vector<TestDocument> documents = random_documents(7, 20000);
+  const Index whole = index_of(folder, documents);
+  const TestFolder parts;
+  for (std::size_t begin = 0; begin < documents.size(); begin += 9000) {
+    const auto end =
+        documents.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 9000, documents.size()));
+    write_corpus(parts / "part.jsonl",
+                 {documents.begin() + static_cast<std::ptrdiff_t>(begin), end});
+    const auto report = begin == 0 ? build_index(parts / "part.jsonl", parts / "idx", {})
+                                   : add_to_index(parts / "part.jsonl", parts / "idx", {});
+    ASSERT_TRUE(report.ok()) << report.error().to_string();
+  }
+  const Index divided = Index::open(parts / "idx").value();
+  RandomStream random(8, 0);
+  for (int i = 0; i < 60; ++i) {
+    const std::string query = random_query(random);
+    const std::size_t k = 1 + random.below(300);
+    expect_same(Searcher(divided).search(query, k)->hits, Searcher(whole).search(query, k)->hits,
+                query);
+  }
+}
+
+TEST(Searcher, TakesAQueryOfAnyNumberOfTerms) {
+  const TestFolder folder;
+  std::vector<TestDocument> documents;
+  std::string query;
+  for (int i = 0; i < 20; ++i) {
+    documents.push_back({fmt::format("d{}", i), ""});
+    for (int j = 0; j < 1000; ++j) documents.back().text += fmt::format("w{} ", 900 * i + j);
+    query += documents.back().text;
+  }
+  const Index index = index_of(folder, documents);
+  for (const std::size_t length : {10000U, 60000U, 140000U}) {
+    const Searcher searcher(index);
+    const std::string part =
+        query.substr(0, query.find(' ', std::min<std::size_t>(length, query.size() - 1)));
+    expect_same(searcher.search(part, 5, SearchMethod::kPruned)->hits,
+                searcher.search(part, 5, SearchMethod::kExhaustive)->hits, "many words");
   }
 }
 

@@ -87,6 +87,10 @@ bool IndexFiles::has_term(std::string_view term) const {
 }
 
 bool IndexFiles::comes_first(std::uint32_t doc, std::uint32_t other) const {
+  if (segments_.size() == 1) {
+    const auto ranks = segments_.front().docid_ranks();
+    return ranks[doc] < ranks[other];
+  }
   const Place a = place_of(doc);
   const Place b = place_of(other);
   if (a.segment != b.segment) {

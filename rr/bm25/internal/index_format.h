@@ -24,7 +24,7 @@ inline constexpr std::array<const char*, 5> kSegmentFiles = {
     kTermsFile, kPostingsFile, kDocumentsFile, kTextsFile, kFramesFile};
 
 inline constexpr const char* kFormatName = "reasonrank bm25 index";
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 inline constexpr const char* kAnalyzerName = "lucene-english-porter";
 
 // A part of the index's documents in a folder of its own.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "rr/base/check.h"
@@ -11,7 +12,7 @@
 namespace rr::internal {
 namespace {
 
-constexpr std::size_t kBlockEntryBytes = 12;  // last document, ends of the block and its impacts
+constexpr std::size_t kBlockEntryBytes = 8;  // last document, end of the block
 constexpr std::size_t kLanes = 4;
 constexpr std::size_t kLaneValues = kBlockSize / kLanes;
 
@@ -113,23 +114,6 @@ unsigned width_of(std::span<const std::uint32_t> values) {
   return static_cast<unsigned>(std::bit_width(all));
 }
 
-// The pairs that no other beats in both; by increasing length and frequency.
-template <typename LengthOf>
-void competitive_impacts(std::span<const Posting> postings, const LengthOf& length_of,
-                         std::vector<Impact>& impacts) {
-  std::array<std::uint32_t, 256> highest{};
-  for (const Posting& posting : postings) {
-    std::uint32_t& frequency = highest[length_of(posting.doc)];
-    frequency = std::max(frequency, posting.frequency);
-  }
-  std::uint32_t best = 0;
-  for (std::size_t length = 0; length < highest.size(); ++length) {
-    if (highest[length] <= best) continue;
-    best = highest[length];
-    impacts.push_back({best, static_cast<std::uint8_t>(length)});
-  }
-}
-
 void encode_short(std::span<const Posting> postings, std::string& bytes) {
   std::uint32_t next = 0;
   for (const Posting& posting : postings) {
@@ -155,16 +139,10 @@ void encode_block(std::span<const Posting> postings, std::uint32_t next, std::st
   pack(frequency_values, width_of(frequency_values), bytes);
 }
 
-}  // namespace
-
-void encode_postings(std::span<const Posting> postings, std::span<const std::uint8_t> lengths,
-                     std::string& bytes) {
-  RR_CHECK(!postings.empty(), "a term stands in at least one document");
+void encode_blocks(std::span<const Posting> postings, std::string& bytes) {
   if (postings.size() <= kBlockSize) return encode_short(postings, bytes);
   std::string directory;
-  std::string impact_bytes;
   std::string blocks;
-  std::vector<Impact> impacts;
   std::uint32_t next = 0;
   for (std::size_t i = 0; i < postings.size(); i += kBlockSize) {
     const auto block = postings.subspan(i, std::min(kBlockSize, postings.size() - i));
@@ -172,70 +150,112 @@ void encode_postings(std::span<const Posting> postings, std::span<const std::uin
     next = block.back().doc + 1;
     put_fixed(directory, block.back().doc);
     put_fixed(directory, static_cast<std::uint32_t>(blocks.size()));
-    impacts.clear();
-    competitive_impacts(
-        block, [&](std::uint32_t doc) { return lengths[doc]; }, impacts);
-    for (const Impact& impact : impacts) {
-      put_varint(impact_bytes, impact.frequency);
-      impact_bytes += static_cast<char>(impact.length);
-    }
-    put_fixed(directory, static_cast<std::uint32_t>(impact_bytes.size()));
   }
   bytes += directory;
-  bytes += impact_bytes;
   bytes += blocks;
+}
+
+bool is_dense(std::size_t num_postings, std::uint32_t num_docs) {
+  return num_postings > kBlockSize && num_postings >= num_docs / PostingList::kDenseGap;
+}
+
+std::size_t code_bytes(std::uint32_t num_docs) {
+  return (std::size_t{num_docs} + kGroupDocs - 1) / kGroupDocs * kGroupBytes;
+}
+
+void encode_codes(std::span<const Posting> postings, std::uint32_t num_docs, std::string& bytes) {
+  std::string codes(code_bytes(num_docs), '\0');
+  for (const Posting& posting : postings) {
+    const std::uint32_t code = std::min(posting.frequency, kMostCode);
+    const std::size_t doc = posting.doc;
+    char& byte = codes[doc / kGroupDocs * kGroupBytes + doc % kGroupBytes];
+    byte = static_cast<char>(static_cast<std::uint8_t>(byte) |
+                             code << (2 * (doc % kGroupDocs / kGroupBytes)));
+  }
+  bytes += codes;
+}
+
+}  // namespace
+
+void encode_postings(std::span<const Posting> postings, std::uint32_t num_docs,
+                     std::string& bytes) {
+  RR_CHECK(!postings.empty(), "a term stands in at least one document");
+  if (!is_dense(postings.size(), num_docs)) return encode_blocks(postings, bytes);
+  std::vector<Posting> listed;
+  std::copy_if(postings.begin(), postings.end(), std::back_inserter(listed),
+               [](const Posting& posting) { return posting.frequency > kMostCode; });
+  encode_codes(postings, num_docs, bytes);
+  put_fixed(bytes, static_cast<std::uint32_t>(listed.size()));
+  encode_blocks(listed, bytes);
 }
 
 std::optional<PostingList> PostingList::open(std::span<const std::uint8_t> bytes,
                                              std::uint32_t num_postings, std::uint32_t num_docs) {
-  PostingList list;
-  list.bytes_ = bytes;
-  list.num_postings_ = num_postings;
-  list.num_docs_ = num_docs;
   if (num_postings == 0 || num_postings > num_docs) return std::nullopt;
-  if (num_postings > kBlockSize && !list.open_long()) return std::nullopt;
+  PostingList list;
+  list.num_docs_ = num_docs;
+  std::uint32_t num_listed = num_postings;
+  if (is_dense(num_postings, num_docs)) {
+    const std::size_t size = code_bytes(num_docs);
+    if (bytes.size() < size + sizeof num_listed) return std::nullopt;
+    list.codes_ = bytes.data();
+    num_listed = get_fixed<std::uint32_t>(bytes.data() + size);
+    bytes = bytes.subspan(size + sizeof num_listed);
+  }
+  const auto listed = BlockList::open(bytes, num_listed, num_docs);
+  if (!listed) return std::nullopt;
+  list.listed_ = *listed;
   return list;
 }
 
-bool PostingList::open_long() {
-  const std::size_t directory_bytes = num_blocks() * kBlockEntryBytes;
-  if (bytes_.size() < directory_bytes) return false;
-  directory_ = bytes_.first(directory_bytes);
-  bytes_ = bytes_.subspan(directory_bytes);
-  const auto impact_bytes =
-      get_fixed<std::uint32_t>(directory_.data() + directory_bytes - kBlockEntryBytes + 8);
-  if (bytes_.size() < impact_bytes) return false;
-  impacts_ = bytes_.first(impact_bytes);
-  bytes_ = bytes_.subspan(impact_bytes);
-  return true;
-}
-
-std::uint32_t PostingList::last_doc(std::size_t block) const {
-  return get_fixed<std::uint32_t>(directory_.data() + block * kBlockEntryBytes);
-}
-
-bool PostingList::impacts_of(std::size_t block, std::vector<Impact>& impacts) const {
-  impacts.clear();
-  const std::uint8_t* entry = directory_.data() + block * kBlockEntryBytes;
-  const std::uint32_t begin =
-      block == 0 ? 0 : get_fixed<std::uint32_t>(entry - kBlockEntryBytes + 8);
-  const auto end = get_fixed<std::uint32_t>(entry + 8);
-  if (begin >= end || end > impacts_.size()) return false;
-  for (auto rest = impacts_.subspan(begin, end - begin); !rest.empty();) {
-    std::uint64_t frequency = 0;
-    if (!take_varint(rest, frequency) || frequency > 0xFFFFFFFFU || rest.empty()) return false;
-    impacts.push_back({static_cast<std::uint32_t>(frequency), rest.front()});
-    rest = rest.subspan(1);
+bool PostingList::decode_all(std::vector<Posting>& postings) const {
+  postings.clear();
+  std::array<std::uint32_t, kBlockSize> docs;
+  std::array<std::uint32_t, kBlockSize> frequencies;
+  for (std::size_t block = 0; block < listed_.num_blocks(); ++block) {
+    if (!listed_.decode(block, docs, frequencies)) return false;
+    for (std::size_t i = 0; i < listed_.size_of(block); ++i) {
+      postings.push_back({docs[i], frequencies[i]});
+    }
+  }
+  if (codes_ == nullptr) return true;
+  const std::vector<Posting> listed = std::exchange(postings, {});
+  auto next = listed.begin();
+  for (std::uint32_t doc = 0; doc < num_docs_; ++doc) {
+    const std::uint32_t code = code_of(codes_, doc);
+    const bool is_listed = next != listed.end() && next->doc == doc;
+    if (is_listed && code != kMostCode) return false;
+    if (code > 0) postings.push_back({doc, is_listed ? next->frequency : code});
+    if (is_listed) ++next;
   }
   return true;
 }
 
-std::size_t PostingList::size_of(std::size_t block) const {
+std::optional<BlockList> BlockList::open(std::span<const std::uint8_t> bytes,
+                                         std::uint32_t num_postings, std::uint32_t num_docs) {
+  if (num_postings > num_docs) return std::nullopt;
+  BlockList list;
+  list.bytes_ = bytes;
+  list.num_postings_ = num_postings;
+  list.num_docs_ = num_docs;
+  if (list.num_blocks() <= 1) return list;
+  const std::size_t directory_bytes = list.num_blocks() * kBlockEntryBytes;
+  if (bytes.size() < directory_bytes) return std::nullopt;
+  list.directory_ = bytes.first(directory_bytes);
+  list.bytes_ = bytes.subspan(directory_bytes);
+  return list;
+}
+
+std::uint32_t BlockList::last_doc(std::size_t block) const {
+  return get_fixed<std::uint32_t>(directory_.data() + block * kBlockEntryBytes);
+}
+
+std::size_t BlockList::size_of(std::size_t block) const {
   return std::min<std::size_t>(kBlockSize, num_postings_ - block * kBlockSize);
 }
 
-bool PostingList::decode_short(std::span<std::uint32_t, kBlockSize> docs,
-                               std::span<std::uint32_t, kBlockSize> frequencies) const {
+bool BlockList::decode_short(std::span<std::uint32_t, kBlockSize> docs,
+                             std::span<std::uint32_t, kBlockSize> frequencies) const {
   std::span<const std::uint8_t> rest = bytes_;
   std::uint64_t next = 0;
   for (std::size_t i = 0; i < num_postings_; ++i) {
@@ -250,8 +270,8 @@ bool PostingList::decode_short(std::span<std::uint32_t, kBlockSize> docs,
   return rest.empty();
 }
 
-bool PostingList::decode(std::size_t block, std::span<std::uint32_t, kBlockSize> docs,
-                         std::span<std::uint32_t, kBlockSize> frequencies) const {
+bool BlockList::decode(std::size_t block, std::span<std::uint32_t, kBlockSize> docs,
+                       std::span<std::uint32_t, kBlockSize> frequencies) const {
   if (num_blocks() == 1) return decode_short(docs, frequencies);
   const std::uint8_t* entry = directory_.data() + block * kBlockEntryBytes;
   const std::uint32_t begin =
@@ -273,8 +293,8 @@ bool PostingList::decode(std::size_t block, std::span<std::uint32_t, kBlockSize>
   for (std::size_t i = 0; i < count; ++i) {
     next += docs[i];
     docs[i] = static_cast<std::uint32_t>(next++);
-    ++frequencies[i];
   }
+  for (std::size_t i = 0; i < count; ++i) ++frequencies[i];
   return next <= num_docs_ && next == std::uint64_t{last_doc(block)} + 1;
 }
 

@@ -13,23 +13,19 @@ namespace {
 
 struct Encoded {
   std::vector<Posting> postings;
-  std::vector<std::uint8_t> lengths;
+  std::uint32_t num_docs;
   std::string bytes;
 
   std::optional<PostingList> open() const {
     const std::span all(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     return PostingList::open(all.first(bytes.size() - kUnpackSlack),
-                             static_cast<std::uint32_t>(postings.size()),
-                             static_cast<std::uint32_t>(lengths.size()));
+                             static_cast<std::uint32_t>(postings.size()), num_docs);
   }
 };
 
 Encoded encode(std::vector<Posting> postings, std::uint32_t num_docs) {
-  Encoded encoded{std::move(postings), {}, {}};
-  for (std::uint32_t doc = 0; doc < num_docs; ++doc) {
-    encoded.lengths.push_back(length_to_byte(1 + doc * 7 % 90));
-  }
-  encode_postings(encoded.postings, encoded.lengths, encoded.bytes);
+  Encoded encoded{std::move(postings), num_docs, {}};
+  encode_postings(encoded.postings, num_docs, encoded.bytes);
   encoded.bytes += std::string(kUnpackSlack, '\0');
   return encoded;
 }
@@ -48,47 +44,54 @@ std::vector<Posting> any_postings(std::size_t max_size) {
   return postings;
 }
 
+// More than any_postings() needs. Of the smaller, some lists are dense.
+std::uint32_t any_num_docs() { return *rc::gen::element<std::uint32_t>(20000, 1000000); }
+
 RC_GTEST_PROP(PostingList, ReadsBackWhatWasWritten, ()) {
-  const Encoded encoded = encode(any_postings(700), 20000);
+  const Encoded encoded = encode(any_postings(700), any_num_docs());
   const auto list = encoded.open();
   RC_ASSERT(list.has_value());
+  std::vector<Posting> postings;
+  RC_ASSERT(list->decode_all(postings));
+  RC_ASSERT(postings.size() == encoded.postings.size());
+  for (std::size_t i = 0; i < postings.size(); ++i) {
+    RC_ASSERT(postings[i].doc == encoded.postings[i].doc);
+    RC_ASSERT(postings[i].frequency == encoded.postings[i].frequency);
+  }
+}
+
+RC_GTEST_PROP(PostingList, KnowsTheLastDocumentOfEachBlock, ()) {
+  const Encoded encoded = encode(any_postings(1500), 1000000);
+  const BlockList blocks = encoded.open().value().listed();
   std::array<std::uint32_t, kBlockSize> docs;
   std::array<std::uint32_t, kBlockSize> frequencies;
-  std::vector<Impact> impacts;
-  std::size_t at = 0;
-  for (std::size_t block = 0; block < list->num_blocks(); ++block) {
-    RC_ASSERT(list->decode(block, docs, frequencies));
-    const bool has_impacts = list->num_blocks() > 1;
-    if (has_impacts) RC_ASSERT(list->impacts_of(block, impacts));
-    for (std::size_t i = 0; i < list->size_of(block); ++i, ++at) {
-      RC_ASSERT(docs[i] == encoded.postings[at].doc);
-      RC_ASSERT(frequencies[i] == encoded.postings[at].frequency);
-      if (!has_impacts) continue;
-      const auto length = encoded.lengths[docs[i]];
-      RC_ASSERT(std::any_of(impacts.begin(), impacts.end(), [&](const Impact& impact) {
-        return impact.frequency >= frequencies[i] && impact.length <= length;
-      }));
-    }
-    if (!has_impacts) continue;
-    RC_ASSERT(docs[list->size_of(block) - 1] == list->last_doc(block));
+  for (std::size_t block = 0; blocks.num_blocks() > 1 && block < blocks.num_blocks(); ++block) {
+    RC_ASSERT(blocks.decode(block, docs, frequencies));
+    RC_ASSERT(docs[blocks.size_of(block) - 1] == blocks.last_doc(block));
   }
-  RC_ASSERT(at == encoded.postings.size());
+}
+
+TEST(PostingList, HasCodesWhereManyDocumentsHaveTheTerm) {
+  std::vector<Posting> postings;
+  for (std::uint32_t doc = 0; doc < 1000; doc += 5) postings.push_back({doc, 1 + doc % 7});
+  const Encoded encoded = encode(postings, 1000);
+  const PostingList list = encoded.open().value();
+  ASSERT_NE(list.codes(), nullptr);
+  for (const Posting& posting : postings) {
+    EXPECT_EQ(code_of(list.codes(), posting.doc), std::min(posting.frequency, kMostCode));
+    EXPECT_EQ(code_of(list.codes(), posting.doc + 1), 0u);
+  }
+  EXPECT_EQ(encode(postings, 100000).open()->codes(), nullptr);
 }
 
 RC_GTEST_PROP(PostingList, StaysInItsBytesWhateverTheyAre, ()) {
-  Encoded encoded = encode(any_postings(400), 20000);
+  Encoded encoded = encode(any_postings(400), any_num_docs());
   const auto place = *rc::gen::inRange<std::size_t>(0, encoded.bytes.size() - kUnpackSlack);
   encoded.bytes[place] = static_cast<char>(*rc::gen::arbitrary<std::uint8_t>());
   const auto list = encoded.open();
-  if (!list) return;
-  std::array<std::uint32_t, kBlockSize> docs;
-  std::array<std::uint32_t, kBlockSize> frequencies;
-  std::vector<Impact> impacts;
-  for (std::size_t block = 0; block < list->num_blocks(); ++block) {
-    if (list->num_blocks() > 1) static_cast<void>(list->impacts_of(block, impacts));
-    if (!list->decode(block, docs, frequencies)) continue;
-    for (std::size_t i = 0; i < list->size_of(block); ++i) RC_ASSERT(docs[i] < 20000U);
-  }
+  std::vector<Posting> postings;
+  if (!list || !list->decode_all(postings)) return;
+  for (const Posting& posting : postings) RC_ASSERT(posting.doc < encoded.num_docs);
 }
 
 TEST(SmallFloat, KeepsLengthsAsLuceneDoes) {

@@ -10,10 +10,11 @@
 
 namespace rr::internal {
 
-// A term of the query that some document has. boost * idf is the most that it can give.
+// A term of the query that some document has.
 struct QueryTerm {
   float boost;
   float idf;
+  float weight() const { return boost * idf; }  // no document gets as much
 };
 
 struct QueryModel {

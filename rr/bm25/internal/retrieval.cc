@@ -2,24 +2,24 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "rr/bm25/internal/posting_list.h"
 #include "rr/bm25/internal/top_k.h"
+#include "rr/bm25/internal/window_kernels.h"
 
 namespace rr::internal {
 namespace {
 
-// Documents scored together; their sums stay in the first-level cache.
-constexpr std::size_t kWindowDocs = 4096;
-// The first windows are smaller: what they find raises the threshold for the rest.
-constexpr std::size_t kFirstWindowDocs = 512;
-constexpr std::size_t kChunkDocs = 16;  // of these, looked through together
+// Documents whose bounds are summed together: their sums and shares stay in the nearest caches.
+constexpr std::uint32_t kWindowDocs = 8192;
+static_assert(kWindowDocs % kGroupDocs == 0);
+
+// A query of more terms is scored exhaustively: the bounds' rounding would leave nothing out.
+constexpr std::size_t kMostBoundedTerms = 16384;
 
 // The sum of a document that no term gave anything: unlike a sum of zeros, it has a sign.
 constexpr double kUntouched = -0.0;
@@ -40,387 +40,456 @@ class Rounding {
   double shift_;
 };
 
-// Whether one of eight numbers is at least `cut`, two at a time.
-bool any_at_least(const double* numbers, double cut) {
-  using Two [[gnu::vector_size(16)]] = double;
-  const Two cuts = {cut, cut};
-  Two two;
-  std::memcpy(&two, numbers, sizeof two);
-  auto found = two >= cuts;
-  for (std::size_t i = 2; i < 8; i += 2) {
-    std::memcpy(&two, numbers + i, sizeof two);
-    found |= two >= cuts;
-  }
-  return (found[0] | found[1]) != 0;
-}
-
-// What scoring needs of the segment and the query.
-struct Scoring {
+// What a query needs of a segment.
+struct SegmentScoring {
   std::span<const float> inverse_norms;
   std::span<const std::uint8_t> lengths;
+  const ShareTable* shares;
   Rounding rounding;
+
+  // Lucene's BM25Scorer: weight - weight / (1 + tf / norm), monotonic in both.
+  double contribution(float weight, std::uint32_t frequency, std::uint32_t doc) const {
+    const auto tf = static_cast<float>(static_cast<std::int32_t>(frequency));
+    return rounding.round(weight - weight / (1.0F + tf * inverse_norms[lengths[doc]]));
+  }
 };
 
-// One term of the query on its way through its list. Kept from query to query for its memory.
-class TermScorer {
+// Turns scores into sums of whole numbers that are never too low: a term's weight becomes at most
+// 255, and a document gets the 256th part of weight times share, rounded up.
+class BoundScale {
  public:
-  TermScorer() {}  // NOLINT: leaves the arrays as they are
-
-  // False: the list is damaged.
-  bool start(const PostingList& list, float weight, const Scoring& scoring) {
-    list_ = list;
-    weight_ = weight;
-    scoring_ = &scoring;
-    num_blocks_ = list.num_blocks();
-    first_ = at_ = 0;
-    decoded_ = kNone;
-    last_docs_.clear();
-    bounds_.clear();
-    return num_blocks_ == 1 ? start_short() : start_long();
-  }
-
-  // Goes to the window [begin, end). False where the list has nothing from there on.
-  bool enter(std::uint64_t begin, std::uint64_t end) {
-    while (first_ < num_blocks_ && last_docs_[first_] < begin) ++first_;
-    window_bound_ = 0;
-    most_postings_ = 0;
-    for (std::size_t i = first_; i < num_blocks_ && starts_before(i, end); ++i) {
-      window_bound_ = std::max(window_bound_, bounds_[i]);
-      most_postings_ += list_.size_of(i);
+  // Requires 1 to kMostBoundedTerms terms.
+  explicit BoundScale(std::span<const QueryTerm> terms) {
+    double highest = 0;
+    double total = 0;
+    for (const QueryTerm& term : terms) {
+      highest = std::max(highest, static_cast<double>(term.weight()));
+      total += static_cast<double>(term.weight());
     }
-    at_ = first_;
-    return first_ < num_blocks_;
+    // Each term is rounded up twice at most: in its codes and in its list.
+    const double room = 65535 - 2 * static_cast<double>(terms.size());
+    scale_ = std::min(255 / highest, room / total) * (1 - kMargin);
   }
 
-  // The most that a document of the window gets; 0: none is in the list, or none gets anything.
-  double window_bound() const { return window_bound_; }
-  bool is_in_window(std::uint64_t end) const { return starts_before(first_, end); }
-  // No more postings than these are in the window.
-  std::size_t most_postings() const { return most_postings_; }
-
-  // Adds what the window's documents get to `sums` and marks their chunks. False: damaged.
-  bool add_all(std::uint64_t begin, std::uint64_t end, std::span<double> sums,
-               std::span<std::uint8_t> marks) {
-    for (std::size_t i = first_; i < num_blocks_ && starts_before(i, end); ++i) {
-      if (!decode(i)) return false;
-      const std::uint32_t* docs = docs_.data();
-      const std::size_t size = list_.size_of(i);
-      std::size_t from = 0;
-      std::size_t to = size;
-      if (docs[0] < begin) from = first_at_least(begin);
-      if (docs[size - 1] >= end) to = first_at_least(end);
-      for (std::size_t j = from; j < to; ++j) {
-        const std::size_t place = docs[j] - begin;
-        sums[place] += scores_[j];
-        marks[place / kChunkDocs] = 1;
-      }
-    }
-    return true;
+  std::uint8_t weight(float weight) const {
+    return static_cast<std::uint8_t>(
+        std::clamp(std::ceil(static_cast<double>(weight) * scale_), 1.0, 255.0));
   }
 
-  // The block that would hold `doc`, of increasing calls in a window; false: there is none.
-  bool find_block(std::uint32_t doc) {
-    while (at_ < num_blocks_ && last_docs_[at_] < doc) ++at_;
-    return at_ < num_blocks_ && starts_before(at_, std::uint64_t{doc} + 1);
-  }
-  double block_bound() const { return bounds_[at_]; }
-
-  // What the document of find_block() gets, 0 where it is not in the list. False: damaged.
-  bool score_of(std::uint32_t doc, double& score_out) {
-    if (!decode(at_)) return false;
-    const std::size_t i = first_at_least(doc);
-    score_out = i < list_.size_of(at_) && docs_[i] == doc ? scores_[i] : 0;
-    return true;
+  // A document with this score has at least this sum; one with any term of the query has 1.
+  std::uint16_t cut(float score) const {
+    const double sum = static_cast<double>(score) * scale_ * 255 / 256 * (1 - kMargin);
+    return static_cast<std::uint16_t>(std::clamp(std::floor(sum), 1.0, 65535.0));
   }
 
  private:
-  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
-
-  // One block: decoded once, and its bound is the best of its scores.
-  bool start_short() {
-    if (!decode(0)) return false;
-    const std::size_t size = list_.size_of(0);
-    last_docs_.push_back(docs_[size - 1]);
-    bounds_.push_back(*std::max_element(scores_.begin(), scores_.begin() + size));
-    return true;
-  }
-
-  bool start_long() {
-    for (std::size_t block = 0; block < num_blocks_; ++block) {
-      if (!list_.impacts_of(block, impacts_)) return false;
-      float bound = 0;
-      for (const Impact& impact : impacts_) {
-        const float norm = scoring_->inverse_norms[impact.length];
-        bound = std::max(bound, contribution(impact.frequency, norm));
-      }
-      last_docs_.push_back(list_.last_doc(block));
-      bounds_.push_back(scoring_->rounding.round(bound));
-    }
-    return true;
-  }
-
-  bool starts_before(std::size_t block, std::uint64_t end) const {
-    return block == 0 || last_docs_[block - 1] + std::uint64_t{1} < end;
-  }
-
-  // In the decoded block: a binary search without branches, which nothing could predict.
-  std::size_t first_at_least(std::uint64_t doc) const {
-    const std::uint32_t* base = docs_.data();
-    for (std::size_t rest = list_.size_of(decoded_); rest > 1;) {
-      const std::size_t half = rest / 2;
-      base += half * static_cast<std::size_t>(base[half - 1] < doc);
-      rest -= half;
-    }
-    return static_cast<std::size_t>(base - docs_.data()) + (*base < doc ? 1 : 0);
-  }
-
-  // Lucene's BM25Scorer: weight - weight / (1 + tf / norm), monotonic in both.
-  float contribution(std::uint32_t frequency, float inverse_norm) const {
-    const auto tf = static_cast<float>(static_cast<std::int32_t>(frequency));
-    return weight_ - weight_ / (1.0F + tf * inverse_norm);
-  }
-
-  // The block's documents, and what each gets.
-  bool decode(std::size_t block) {
-    if (decoded_ == block) return true;
-    decoded_ = kNone;
-    std::array<std::uint32_t, kBlockSize> frequencies;
-    std::array<float, kBlockSize> scores;
-    if (!list_.decode(block, docs_, frequencies)) return false;
-    decoded_ = block;
-    const std::size_t size = list_.size_of(block);
-    const std::uint8_t* lengths = scoring_->lengths.data();
-    const float* inverse_norms = scoring_->inverse_norms.data();
-    for (std::size_t i = 0; i < size; ++i) scores[i] = inverse_norms[lengths[docs_[i]]];
-    for (std::size_t i = 0; i < size; ++i) scores[i] = contribution(frequencies[i], scores[i]);
-    const Rounding rounding = scoring_->rounding;
-    for (std::size_t i = 0; i < size; ++i) scores_[i] = rounding.round(scores[i]);
-    return true;
-  }
-
-  PostingList list_;
-  float weight_ = 0;
-  const Scoring* scoring_ = nullptr;
-  std::size_t num_blocks_ = 0;
-  std::vector<std::uint32_t> last_docs_;  // of each block
-  std::vector<double> bounds_;            // of each block
-  std::vector<Impact> impacts_;
-  double window_bound_ = 0;
-  std::size_t most_postings_ = 0;
-  std::size_t first_ = 0;        // the first block that reaches into the window
-  std::size_t at_ = 0;           // where find_block() is
-  std::size_t decoded_ = kNone;  // the block that stands in what follows
-  std::array<std::uint32_t, kBlockSize> docs_;
-  std::array<double, kBlockSize> scores_;
+  static constexpr double kMargin = 1e-6;  // far more than a float is rounded by
+  double scale_ = 1;
 };
 
+struct Window {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+
+// A document whose bound reaches the threshold, and its score as far as it is known.
 struct Candidate {
   std::uint32_t doc;
   double sum;
 };
 
-}  // namespace
-
-struct RetrievalMemory {
-  std::vector<TermScorer> scorers;
-  std::vector<TermScorer*> active;   // with postings from the window on; kept as sorted as before
-  std::vector<TermScorer*> present;  // in the window
-  std::vector<double> sums = std::vector<double>(kWindowDocs, kUntouched);
-  std::vector<std::uint8_t> marks = std::vector<std::uint8_t>(kWindowDocs / kChunkDocs, 0);
-  // The first num_candidates of them; one may be written behind the last.
-  std::vector<Candidate> candidates = std::vector<Candidate>(kWindowDocs + 1);
-  std::size_t num_candidates = 0;
-};
-
-namespace {
-
-// Block-max MaxScore, window by window: S. Ding and T. Suel, "Faster top-k document retrieval using
-// block-max indexes", SIGIR 2011; H. Turtle and J. Flood, IP&M 31(6), 1995. The terms that together
-// cannot lift a document over the threshold are looked up only for documents that others found.
-class SegmentSearch {
+// One term of the query on its way through its list, window by window. Kept from query to query for
+// its memory.
+class TermCursor {
  public:
-  // first_doc: the segment's first document in the index.
-  SegmentSearch(RetrievalMemory& memory, TopK& top, std::uint32_t first_doc, bool is_pruned)
-      : memory_(memory), top_(top), first_doc_(first_doc), is_pruned_(is_pruned) {}
+  TermCursor() {}  // NOLINT: leaves the arrays as they are
 
-  // False: a list is damaged.
-  bool run(std::uint64_t num_docs) {
-    std::uint64_t size = kFirstWindowDocs;
-    for (std::uint64_t begin = 0; begin < num_docs && !memory_.active.empty();) {
-      const std::uint64_t end = std::min(begin + size, num_docs);
-      if (!score_window(begin, end)) return false;
-      begin = end;
-      size = std::min<std::uint64_t>(begin, kWindowDocs);
-      top_.refresh();
+  // False: the list is damaged.
+  bool start(const PostingList& list, float weight, std::uint8_t bound_weight,
+             const SegmentScoring& scoring) {
+    codes_ = list.codes();
+    listed_ = list.listed();
+    weight_ = weight;
+    bound_weight_ = bound_weight;
+    scoring_ = &scoring;
+    for (Block& block : blocks_) block.number = kNone;
+    block_ = 0;
+    return enter_block();
+  }
+
+  bool is_dense() const { return codes_ != nullptr; }
+  const std::uint8_t* codes() const { return codes_; }
+  std::uint8_t bound_weight() const { return bound_weight_; }
+  bool has_listed(const Window& window) const { return next_doc_ < window.end; }
+
+  // Adds to `sums` what the window's listed documents get at most, beyond what their codes give.
+  // False: damaged.
+  bool add_bounds(const Window& window, std::span<std::uint16_t> sums) {
+    first_block_ = block_;
+    first_at_ = at_;
+    is_in_window_ = has_listed(window);
+    while (has_listed(window)) {
+      const Block* block = load(block_);
+      if (block == nullptr) return false;
+      const std::size_t size = listed_.size_of(block_);
+      add_block(*block, size, window, sums);
+      if (at_ < size) {
+        next_doc_ = block->docs[at_];
+      } else if (++block_; !enter_block()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // Adds to the window's candidates what the term gives them, exactly. False: damaged.
+  bool add_scores(std::span<Candidate> candidates) {
+    if (!is_dense() && !is_in_window_) return true;
+    std::size_t number = first_block_;
+    for (Candidate& candidate : candidates) {
+      std::uint32_t frequency = is_dense() ? code_of(codes_, candidate.doc) : 0;
+      const bool may_be_listed = is_in_window_ && (!is_dense() || frequency == kMostCode);
+      if (may_be_listed && !find_listed(candidate.doc, number, frequency)) return false;
+      candidate.sum += scoring_->contribution(weight_, frequency, candidate.doc);  // 0 of none
     }
     return true;
   }
 
  private:
-  bool can_enter(double bound) const { return static_cast<float>(bound) >= top_.threshold(); }
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  static constexpr std::uint32_t kNoDoc = std::numeric_limits<std::uint32_t>::max();
 
-  // The window's terms, those that give least first. They stand much as in the window before.
-  void enter_window(std::uint64_t begin, std::uint64_t end) {
-    auto& active = memory_.active;
-    std::erase_if(active, [&](TermScorer* term) { return !term->enter(begin, end); });
-    for (std::size_t i = 1; i < active.size(); ++i) {
-      TermScorer* const term = active[i];
-      std::size_t place = i;
-      for (; place > 0 && active[place - 1]->window_bound() > term->window_bound(); --place) {
-        active[place] = active[place - 1];
-      }
-      active[place] = term;
+  struct Block {
+    std::size_t number;
+    std::array<std::uint32_t, kBlockSize> docs;
+    std::array<std::uint32_t, kBlockSize> frequencies;
+  };
+
+  // The decoded block; null: damaged. Two are kept, as the scores of a window are mostly of two.
+  const Block* load(std::size_t number) {
+    Block& block = blocks_[number % blocks_.size()];
+    if (block.number == number) return &block;
+    block.number = kNone;
+    if (!listed_.decode(number, block.docs, block.frequencies)) return nullptr;
+    block.number = number;
+    return &block;
+  }
+
+  bool enter_block() {
+    at_ = 0;
+    next_doc_ = kNoDoc;
+    if (block_ == listed_.num_blocks()) return true;
+    const Block* block = load(block_);
+    if (block == nullptr) return false;
+    next_doc_ = block->docs[0];
+    return true;
+  }
+
+  void add_block(const Block& block, std::size_t size, const Window& window,
+                 std::span<std::uint16_t> sums) {
+    const ShareTable& shares = *scoring_->shares;
+    const std::uint32_t known = is_dense() ? kMostCode : 0;
+    const std::uint8_t* const lengths = scoring_->lengths.data();
+    const int weight = bound_weight_;
+    std::size_t at = at_;
+    for (; at < size && block.docs[at] < window.end; ++at) {
+      const std::uint32_t doc = block.docs[at];
+      const int share =
+          shares.share(block.frequencies[at], lengths[doc]) - shares.share(known, lengths[doc]);
+      std::uint16_t& sum = sums[doc - window.begin];
+      sum = static_cast<std::uint16_t>(sum + ((share * weight + 255) >> 8));
     }
-    memory_.present.clear();
-    for (TermScorer* term : active) {
-      if (term->is_in_window(end)) memory_.present.push_back(term);
+    at_ = at;
+  }
+
+  // Among the places [from, to), at least one: a binary search without branches, which nothing
+  // could predict.
+  static std::size_t first_at_least(const Block& block, std::size_t from, std::size_t to,
+                                    std::uint32_t doc) {
+    const std::uint32_t* base = block.docs.data() + from;
+    for (std::size_t rest = to - from; rest > 1;) {
+      const std::size_t half = rest / 2;
+      base += half * static_cast<std::size_t>(base[half - 1] < doc);
+      rest -= half;
+    }
+    return static_cast<std::size_t>(base - block.docs.data()) + (*base < doc ? 1 : 0);
+  }
+
+  // Sets the frequency where the document is listed. `number` is the block to look in from, of
+  // increasing documents. False: damaged.
+  bool find_listed(std::uint32_t doc, std::size_t& number, std::uint32_t& frequency) {
+    while (number + 1 < listed_.num_blocks() && listed_.last_doc(number) < doc) ++number;
+    const Block* block = load(number);
+    if (block == nullptr) return false;
+    const std::size_t from = number == first_block_ ? first_at_ : 0;
+    const std::size_t to = number == block_ ? at_ : listed_.size_of(number);
+    if (from == to) return true;
+    const std::size_t i = first_at_least(*block, from, to, doc);
+    const bool is_listed = i < to && block->docs[i] == doc;
+    frequency = is_listed ? block->frequencies[i] : frequency;
+    return true;
+  }
+
+  const std::uint8_t* codes_ = nullptr;
+  BlockList listed_;
+  float weight_ = 0;
+  std::uint8_t bound_weight_ = 0;
+  const SegmentScoring* scoring_ = nullptr;
+  std::uint32_t next_doc_ = kNoDoc;  // the next that is listed
+  std::size_t block_ = 0;            // where it stands
+  std::size_t at_ = 0;               // and its place there
+  std::size_t first_block_ = 0;      // where it stood when it entered the window
+  std::size_t first_at_ = 0;
+  bool is_in_window_ = false;  // with a listed document
+  std::array<Block, 2> blocks_;
+};
+
+}  // namespace
+
+struct RetrievalMemory {
+  std::vector<TermCursor> cursors;
+  std::vector<DensePair> pairs;
+  std::vector<std::size_t> pair_ends;  // of the pairs that are added together
+  std::vector<std::uint16_t> sums = std::vector<std::uint16_t>(kWindowDocs, 0);
+  std::vector<std::uint32_t> places = std::vector<std::uint32_t>(kWindowDocs + 1);
+  std::vector<Candidate> candidates;
+};
+
+namespace {
+
+// Finds the best documents of a segment in two steps, window by window. The bounds of all documents
+// are summed in 16-bit integers: for frequent terms many documents at once, from codes, for the
+// others posting by posting. Then the documents are scored whose bound reaches the threshold.
+class SegmentSearch {
+ public:
+  // first_doc: the segment's first document in the index.
+  SegmentSearch(RetrievalMemory& memory, std::span<TermCursor> cursors, const BoundScale& scale,
+                const ShareRows& rows, std::uint32_t first_doc, TopK& top)
+      : memory_(memory),
+        cursors_(cursors),
+        scale_(scale),
+        rows_(rows),
+        first_doc_(first_doc),
+        top_(top) {
+    pair_dense();
+  }
+
+  // False: a list is damaged.
+  bool run(std::uint32_t num_docs) {
+    for (std::uint32_t begin = 0; begin < num_docs;) {
+      const std::uint32_t end = begin + std::min(kWindowDocs, num_docs - begin);
+      if (!score_window({begin, end})) return false;
+      begin = end;
+    }
+    return true;
+  }
+
+ private:
+  std::uint16_t cut() const { return scale_.cut(top_.threshold()); }
+
+  bool score_window(const Window& window) {
+    const std::size_t padded =
+        (window.end - window.begin + kGroupDocs - 1) / kGroupDocs * kGroupDocs;
+    sums_ = std::span(memory_.sums).first(padded);
+    bool has_listed = false;
+    for (TermCursor& cursor : cursors_) {
+      has_listed |= cursor.has_listed(window);
+      if (!cursor.add_bounds(window, sums_)) return clear(false);
+    }
+    bool is_sound = true;
+    if (can_enter(has_listed)) {
+      add_dense(window.begin);
+      is_sound = score_best(window.begin);
+    }
+    return has_listed || dense_bound_ > 0 ? clear(is_sound) : is_sound;
+  }
+
+  // Whether the window may have a document of the best.
+  bool can_enter(bool has_listed) const {
+    if (dense_bound_ >= cut()) return true;
+    return has_listed && kernels_.highest(sums_.data(), sums_.size()) + dense_bound_ >= cut();
+  }
+
+  bool clear(bool is_sound) {
+    std::fill(sums_.begin(), sums_.end(), std::uint16_t{0});
+    return is_sound;
+  }
+
+  // Makes pairs of the dense terms, and parts of the pairs that weigh together what the kernel
+  // takes.
+  void pair_dense() {
+    memory_.pairs.clear();
+    memory_.pair_ends.clear();
+    const TermCursor* open = nullptr;
+    std::uint32_t part_weight = 0;
+    for (const TermCursor& cursor : cursors_) {
+      if (!cursor.is_dense()) continue;
+      dense_bound_ += cursor.bound_weight();
+      part_weight += cursor.bound_weight();
+      if (part_weight > 255) {
+        if (open != nullptr) memory_.pairs.push_back(pair_of(*std::exchange(open, nullptr)));
+        memory_.pair_ends.push_back(memory_.pairs.size());
+        part_weight = cursor.bound_weight();
+      }
+      if (open == nullptr) {
+        open = &cursor;
+      } else {
+        memory_.pairs.push_back(pair_of(*std::exchange(open, nullptr), &cursor));
+      }
+    }
+    if (open != nullptr) memory_.pairs.push_back(pair_of(*open));
+    if (!memory_.pairs.empty()) memory_.pair_ends.push_back(memory_.pairs.size());
+  }
+
+  static DensePair pair_of(const TermCursor& a, const TermCursor* b = nullptr) {
+    DensePair pair{{a.codes(), b == nullptr ? a.codes() : b->codes()}, {}};
+    for (std::uint32_t c = 1; c <= kMostCode; ++c) {
+      for (std::uint32_t i = 0; i < pair.weights[c - 1].size(); ++i) {
+        const std::uint32_t of_a = i % 4 == c ? a.bound_weight() : 0U;
+        const std::uint32_t of_b = b != nullptr && i / 4 % 4 == c ? b->bound_weight() : 0U;
+        pair.weights[c - 1][i] = static_cast<std::uint8_t>(of_a + of_b);
+      }
+    }
+    return pair;
+  }
+
+  void add_dense(std::uint32_t begin) {
+    const std::array<const std::uint8_t*, 3> shares = {rows_.row(1, begin), rows_.row(2, begin),
+                                                       rows_.row(3, begin)};
+    const std::size_t first_byte = begin / kGroupDocs * kGroupBytes;
+    std::size_t first = 0;
+    for (const std::size_t end : memory_.pair_ends) {
+      kernels_.add_dense(memory_.pairs.data() + first, end - first, first_byte, shares.data(),
+                         sums_.size(), sums_.data());
+      first = end;
     }
   }
 
-  bool score_window(std::uint64_t begin, std::uint64_t end) {
-    enter_window(begin, end);
-    const auto& present = memory_.present;
-    std::size_t num_optional = 0;
-    double optional_bound = 0;
-    while (is_pruned_ && num_optional < present.size() &&
-           !can_enter(optional_bound + present[num_optional]->window_bound())) {
-      optional_bound += present[num_optional++]->window_bound();
+  // Until k hits are known, the k best bounds of the window come first: they give a threshold.
+  bool score_best(std::uint32_t begin) {
+    constexpr std::uint16_t kHighest = std::numeric_limits<std::uint16_t>::max();
+    if (top_.is_full()) return score_places(begin, find_places(cut(), kHighest));
+    const std::uint16_t middle = cut_of_best();
+    if (!score_places(begin, find_places(middle, kHighest))) return false;
+    return middle <= cut() || score_places(begin, find_places(cut(), middle - 1));
+  }
+
+  std::size_t find_places(std::uint16_t low, std::uint16_t high) {
+    return kernels_.places_between(sums_.data(), sums_.size(), low, high, memory_.places.data());
+  }
+
+  // The highest cut that k of the window's sums reach; 1 where not so many have a term.
+  std::uint16_t cut_of_best() const {
+    std::uint32_t low = 1;
+    std::uint32_t high = kernels_.highest(sums_.data(), sums_.size()) + 1U;
+    while (low + 1 < high) {
+      const std::uint32_t middle = (low + high) / 2;
+      const std::size_t count =
+          kernels_.count_at_least(sums_.data(), sums_.size(), static_cast<std::uint16_t>(middle));
+      (count >= top_.k() ? low : high) = middle;
     }
-    if (num_optional == present.size()) return true;
-    for (std::size_t i = num_optional; i < present.size(); ++i) {
-      if (!present[i]->add_all(begin, end, memory_.sums, memory_.marks)) {
-        clear_window(end - begin);
-        return false;
-      }
+    return static_cast<std::uint16_t>(low);
+  }
+
+  bool score_places(std::uint32_t begin, std::size_t count) {
+    auto& candidates = memory_.candidates;
+    candidates.clear();
+    for (std::size_t i = 0; i < count; ++i) candidates.push_back({begin + memory_.places[i], 0});
+    for (TermCursor& cursor : cursors_) {
+      if (!cursor.add_scores(candidates)) return false;
     }
-    collect(begin, optional_bound);
-    if (!add_optional(num_optional, optional_bound, begin, end)) return false;
-    for (const Candidate& candidate : std::span(memory_.candidates).first(memory_.num_candidates)) {
+    for (const Candidate& candidate : candidates) {
       top_.offer({first_doc_ + candidate.doc, static_cast<float>(candidate.sum)});
     }
     return true;
   }
 
-  void clear_window(std::uint64_t size) {
-    std::fill_n(memory_.sums.begin(), size, kUntouched);
-    std::fill_n(memory_.marks.begin(), (size + kChunkDocs - 1) / kChunkDocs, std::uint8_t{0});
-  }
-
-  // Takes the touched documents that may still come in, and clears the window.
-  void collect(std::uint64_t begin, double optional_bound) {
-    auto& candidates = memory_.candidates;
-    std::size_t num_candidates = 0;
-    // No sum below it comes in: rounding to a float is monotonic, and what these doubles lose is
-    // far less than the float below the threshold is away from it.
-    const double cut =
-        std::nextafter(top_.threshold(), -std::numeric_limits<float>::infinity()) - optional_bound;
-    for (std::size_t chunk = 0; chunk < memory_.marks.size(); ++chunk) {
-      if (std::exchange(memory_.marks[chunk], std::uint8_t{0}) == 0) continue;
-      const std::size_t first = chunk * kChunkDocs;
-      double* const sums = memory_.sums.data() + first;
-      for (std::size_t i = 0; i < kChunkDocs; i += 8) {
-        if (!any_at_least(sums + i, cut)) continue;
-        // Written whether it stays or not: a branch here could not be predicted.
-        for (std::size_t j = i; j < i + 8; ++j) {
-          candidates[num_candidates] = {static_cast<std::uint32_t>(begin + first + j), sums[j]};
-          const std::size_t is_touched = std::signbit(sums[j]) ? 0 : 1;
-          num_candidates += is_touched & (can_enter(sums[j] + optional_bound) ? 1U : 0U);
-        }
-      }
-      std::fill_n(sums, kChunkDocs, kUntouched);
-    }
-    memory_.num_candidates = num_candidates;
-  }
-
-  bool add_optional(std::size_t num_optional, double optional_bound, std::uint64_t begin,
-                    std::uint64_t end) {
-    constexpr std::size_t kPostingsALookup = 8;  // so many cost as much to add as one to look up
-    for (std::size_t i = num_optional; i-- > 0;) {
-      TermScorer& term = *memory_.present[i];
-      drop_candidates(optional_bound);
-      optional_bound -= term.window_bound();  // of the terms after this one
-      const bool adds_all = memory_.num_candidates * kPostingsALookup > term.most_postings();
-      const bool is_sound =
-          adds_all ? add_to_candidates(term, begin, end) : look_up_candidates(term, optional_bound);
-      if (!is_sound) return false;
-    }
-    return true;
-  }
-
-  // Those that cannot come in with `rest` more.
-  void drop_candidates(double rest) {
-    auto& candidates = memory_.candidates;
-    std::size_t num_kept = 0;
-    for (std::size_t i = 0; i < memory_.num_candidates; ++i) {
-      const Candidate candidate = candidates[i];
-      candidates[num_kept] = candidate;
-      num_kept += can_enter(candidate.sum + rest) ? 1 : 0;
-    }
-    memory_.num_candidates = num_kept;
-  }
-
-  // Through the window, which is clear.
-  bool add_to_candidates(TermScorer& term, std::uint64_t begin, std::uint64_t end) {
-    const bool is_sound = term.add_all(begin, end, memory_.sums, memory_.marks);
-    for (std::size_t i = 0; is_sound && i < memory_.num_candidates; ++i) {
-      Candidate& candidate = memory_.candidates[i];
-      candidate.sum += memory_.sums[candidate.doc - begin];  // untouched: adds nothing
-    }
-    clear_window(end - begin);
-    return is_sound;
-  }
-
-  bool look_up_candidates(TermScorer& term, double rest) {
-    for (std::size_t i = 0; i < memory_.num_candidates; ++i) {
-      Candidate& candidate = memory_.candidates[i];
-      if (!term.find_block(candidate.doc) ||
-          !can_enter(candidate.sum + term.block_bound() + rest)) {
-        continue;
-      }
-      double score = 0;
-      if (!term.score_of(candidate.doc, score)) return false;
-      candidate.sum += score;
-    }
-    return true;
-  }
-
   RetrievalMemory& memory_;
-  TopK& top_;
+  std::span<TermCursor> cursors_;
+  const BoundScale& scale_;
+  const ShareRows& rows_;
   std::uint32_t first_doc_;
-  bool is_pruned_;
+  TopK& top_;
+  const WindowKernels& kernels_ = window_kernels();
+  std::span<std::uint16_t> sums_;
+  std::uint32_t dense_bound_ = 0;  // the most that the codes of all terms give
 };
 
+// The lists of a query's terms in a segment; those that it has.
+struct ListedTerm {
+  PostingList list;
+  float weight;
+};
+Result<std::vector<ListedTerm>> lists_of(const Segment& segment, std::size_t number,
+                                         const QueryModel& query) {
+  std::vector<ListedTerm> lists;
+  for (std::size_t t = 0; t < query.terms.size(); ++t) {
+    const Segment::Term& place = query.places[number * query.terms.size() + t];
+    if (place.num_documents == 0) continue;
+    RR_TRY(const PostingList list, segment.postings_of(place));
+    lists.push_back({list, query.terms[t].weight()});
+  }
+  return lists;
+}
+
+// Scores every document that has a term. False: a list is damaged.
+bool score_all(std::span<const ListedTerm> lists, const SegmentScoring& scoring,
+               std::uint32_t first_doc, TopK& top) {
+  std::vector<double> sums(scoring.lengths.size(), kUntouched);
+  std::vector<Posting> postings;
+  for (const ListedTerm& term : lists) {
+    if (!term.list.decode_all(postings)) return false;
+    for (const Posting& posting : postings) {
+      sums[posting.doc] += scoring.contribution(term.weight, posting.frequency, posting.doc);
+    }
+  }
+  for (std::uint32_t doc = 0; doc < sums.size(); ++doc) {
+    if (!std::signbit(sums[doc])) top.offer({first_doc + doc, static_cast<float>(sums[doc])});
+  }
+  return true;
+}
+
 }  // namespace
+
+ScoringModel::ScoringModel(const IndexFiles& files, std::vector<float> inverse_norms)
+    : files_(&files), inverse_norms_(std::move(inverse_norms)), shares_(inverse_norms_) {
+  for (const Segment& segment : files.segments()) rows_.emplace_back(shares_, segment.lengths());
+}
 
 Retrieval::Retrieval() : memory_(std::make_unique<RetrievalMemory>()) {}
 Retrieval::~Retrieval() = default;
 Retrieval::Retrieval(Retrieval&&) noexcept = default;
 Retrieval& Retrieval::operator=(Retrieval&&) noexcept = default;
 
-Result<std::vector<Hit>> Retrieval::run(const IndexFiles& files, const QueryModel& model,
-                                        std::span<const float> inverse_norms, std::size_t k,
-                                        SearchMethod method) {
+Result<std::vector<Hit>> Retrieval::run(const ScoringModel& scoring, const QueryModel& query,
+                                        std::size_t k, SearchMethod method) {
+  const IndexFiles& files = scoring.files();
   double limit = 0;
-  for (const QueryTerm& term : model.terms) {
-    limit += static_cast<double>(term.boost * term.idf);
-  }
-  if (memory_->scorers.size() < model.terms.size()) memory_->scorers.resize(model.terms.size());
+  for (const QueryTerm& term : query.terms) limit += static_cast<double>(term.weight());
+  const BoundScale scale(query.terms);
+  const bool is_exhaustive =
+      method == SearchMethod::kExhaustive || query.terms.size() > kMostBoundedTerms;
+  auto& cursors = memory_->cursors;
+  if (cursors.size() < query.terms.size()) cursors.resize(query.terms.size());
   TopK top(k, files);
   for (std::size_t i = 0; i < files.segments().size(); ++i) {
     const Segment& segment = files.segments()[i];
-    const Scoring scoring{inverse_norms, segment.lengths(), Rounding(limit)};
-    memory_->active.clear();
-    for (std::size_t t = 0; t < model.terms.size(); ++t) {
-      const QueryTerm& term = model.terms[t];
-      const Segment::Term& place = model.places[i * model.terms.size() + t];
-      if (place.num_documents == 0) continue;
-      RR_TRY(const PostingList list, segment.postings_of(place));
-      TermScorer& scorer = memory_->scorers[t];
-      if (!scorer.start(list, term.boost * term.idf, scoring)) return segment.damaged_postings();
-      memory_->active.push_back(&scorer);
+    const SegmentScoring in_segment{scoring.inverse_norms(), segment.lengths(), &scoring.shares(),
+                                    Rounding(limit)};
+    RR_TRY(const std::vector<ListedTerm> lists, lists_of(segment, i, query));
+    if (is_exhaustive) {
+      if (!score_all(lists, in_segment, files.first_doc(i), top)) return segment.damaged_postings();
+      continue;
     }
-    SegmentSearch search(*memory_, top, files.first_doc(i), method == SearchMethod::kPruned);
-    if (!search.run(segment.statistics().num_documents)) return segment.damaged_postings();
+    for (std::size_t t = 0; t < lists.size(); ++t) {
+      const bool is_sound = cursors[t].start(lists[t].list, lists[t].weight,
+                                             scale.weight(lists[t].weight), in_segment);
+      if (!is_sound) return segment.damaged_postings();
+    }
+    SegmentSearch search(*memory_, std::span(cursors).first(lists.size()), scale, scoring.rows(i),
+                         files.first_doc(i), top);
+    const auto num_docs = static_cast<std::uint32_t>(segment.statistics().num_documents);
+    if (!search.run(num_docs)) return segment.damaged_postings();
   }
   return top.take();
 }
