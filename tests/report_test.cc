@@ -76,6 +76,36 @@ TEST_F(Reporting, TakesCostsFromTraces) {
                               "<td>2468</td>"));
 }
 
+TEST_F(Reporting, DrawsTheCurvesOfRunsThatMayBeUnderWay) {
+  for (const char* const name : {"a", "b"}) {
+    fs::create_directories(directory_ / name);
+    write(std::string(name) + "/run.json",
+          R"({"program": "reasonrank 0.1", "kind": "sft", "settings": {"lr": 1e-05}})");
+  }
+  write("a/metrics.jsonl",
+        "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":1.5}\n{\"step\":3,\"lo");
+  write("b/metrics.jsonl", "{\"step\":1,\"loss\":2.25}\n");
+  const Outcome one = run("$R report a -o one.html");
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const std::string html = read_file(directory_ / "one.html").value();
+  EXPECT_THAT(html, HasSubstr("1.5 (step 2)"));
+  EXPECT_THAT(html, HasSubstr("last line is not whole"));
+  ASSERT_EQ(run("$R report a b -o both.html").exit_code, 0);
+  EXPECT_THAT(read_file(directory_ / "both.html").value(),
+              HasSubstr("<tr><td>1</td><td>2.5</td><td>2.25</td></tr>"));
+}
+
+TEST_F(Reporting, SaysWhichFolderIsNoRun) {
+  fs::create_directories(directory_ / "a");
+  expect_refused("$R report a -o p.html", {"a: expected the folder of a run"});
+  write("a/run.json", "{}");
+  write("a/metrics.jsonl", "{\"step\":1}\n{\"step\":\n{\"step\":3}\n");
+  expect_refused("$R report a -o p.html", {"metrics.jsonl:2"});
+  expect_refused("$R report none -o p.html", {"none: expected the folder of a run"});
+  expect_refused("$R report -o p.html", {"runs"}, 2);
+  EXPECT_FALSE(fs::exists(directory_ / "p.html"));
+}
+
 TEST_F(Reporting, SaysWhatIsWrongWithAPagesInputs) {
   write("b.trec", "q1 Q0 b 1 2.0 b\nq1 Q0 a 2 1.0 b\n");
   const std::string compare = "$R compare qrels.txt run.trec b.trec ";

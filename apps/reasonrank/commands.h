@@ -34,6 +34,7 @@ void add_synthesize_command(CLI::App& app, int& exit_code);
 void add_cost_command(CLI::App& app, int& exit_code);
 void add_reward_command(CLI::App& app, int& exit_code);
 void add_train_command(CLI::App& app, int& exit_code);
+void add_report_command(CLI::App& app, int& exit_code);
 void add_fix_text_command(CLI::App& app, int& exit_code);
 
 void add_bench_command(CLI::App& app, int& exit_code);

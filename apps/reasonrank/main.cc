@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   rr::add_model_command(app, exit_code);
   rr::add_train_command(app, exit_code);
   rr::add_reward_command(app, exit_code);
+  rr::add_report_command(app, exit_code);
   rr::add_cost_command(app, exit_code);
   rr::add_fix_text_command(app, exit_code);
 

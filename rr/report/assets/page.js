@@ -126,7 +126,8 @@
       options: {
         animation: false, responsive: true, maintainAspectRatio: false, diagonal: spec.diagonal,
         indexAxis: spec.horizontal ? "y" : "x",
-        interaction: { mode: spec.kind === "scatter" ? "nearest" : spec.horizontal ? "y" : "index", intersect: spec.kind === "scatter", axis: spec.horizontal ? "y" : spec.kind === "scatter" ? "xy" : "x" },
+        // Lines need not have a point at the same places: what lies nearest counts, of every line that has one there.
+        interaction: { mode: isBars ? (spec.horizontal ? "y" : "index") : "nearest", intersect: spec.kind === "scatter", axis: spec.horizontal ? "y" : spec.kind === "scatter" ? "xy" : "x" },
         scales: spec.horizontal ? { y: x, x: y } : { x, y },
         plugins: {
           legend: { display: false },
