@@ -173,6 +173,32 @@ TEST_F(RecordedTeacher, ReadsThePublishedReleasesLayout) {
   EXPECT_EQ(kept[0]["query"], "what is 2+2?");
   EXPECT_EQ(kept[0]["passages"][0]["text"], "whales");
   EXPECT_EQ(kept[0]["scores"]["ndcg@10"], 1.0);
+
+  // The same record as training files, without a filter.
+  const std::string split =
+      "$R split release/training_data_all.jsonl --texts release "
+      "--passage-words 50 --validation 0 ";
+  ASSERT_EQ(run(split + "--sft 1 -o sft").exit_code, 0);
+  const auto examples = json_lines(read("sft/sft.jsonl"));
+  ASSERT_EQ(examples.size(), 1u);
+  EXPECT_EQ(examples[0]["messages"].back()["content"],
+            "<think>\n[2] adds\n</think>\n<answer>[2] > [1]</answer>");
+  ASSERT_EQ(run(split + "--sft 0 -o tasks").exit_code, 0);
+  const auto tasks = json_lines(read("tasks/ranking_tasks.jsonl"));
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0]["final_list"], Json({"m1", "m2"}));
+  EXPECT_EQ(tasks[0]["grades"]["m1"], 1);
+}
+
+TEST_F(RecordedTeacher, TakesExamplesOfOtherTrainers) {
+  write("alpaca.json", R"([{"instruction": "Add.", "input": "2+2", "output": "4"}])");
+  ASSERT_EQ(run("$R convert examples alpaca.json --to sft -o sft.jsonl").exit_code, 0);
+  EXPECT_EQ(json_lines(read("sft.jsonl"))[0]["messages"][0]["content"], "Add.\n2+2");
+  write("bad.json", R"([{"instruction": "Add.", "chosen": "4", "rejected": "5"}])");
+  const Outcome refused = run("$R convert examples bad.json --to sft -o bad.jsonl");
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("bad.json: example 1: "));
+  EXPECT_FALSE(fs::exists(directory_ / "bad.jsonl"));
 }
 
 TEST_F(RecordedTeacher, ARealTeachersOrdersAreMostlyKept) {

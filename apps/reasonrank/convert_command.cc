@@ -11,6 +11,7 @@
 #include "rr/base/atomic_file.h"
 #include "rr/base/wording.h"
 #include "rr/ir/convert.h"
+#include "rr/synth/import.h"
 
 namespace rr {
 namespace {
@@ -24,7 +25,10 @@ Examples:
   reasonrank convert run bm25.trec --to requests --topics queries.jsonl --corpus corpus.jsonl -o r.json
   reasonrank convert qrels qrels.txt --to beir -o qrels/test.tsv
   reasonrank convert topics queries.tsv --to jsonl -o queries.jsonl
-  reasonrank convert corpus corpus.jsonl --to pyserini -o collection.jsonl)";
+  reasonrank convert corpus corpus.jsonl --to pyserini -o collection.jsonl
+  reasonrank convert examples alpaca.json --to sft -o sft.jsonl)";
+
+enum class ExamplesFormat { kSft };
 
 struct ConvertCommandOptions {
   std::string input;
@@ -77,8 +81,8 @@ void add_lossy(CLI::App& command, ConvertCommandOptions& options) {
 }  // namespace
 
 void add_convert_command(CLI::App& app, int& exit_code) {
-  CLI::App* command =
-      app.add_subcommand("convert", "Runs, qrels, topics and corpora in other formats");
+  CLI::App* command = app.add_subcommand(
+      "convert", "Runs, qrels, topics, corpora and training examples in other formats");
   command->require_subcommand(1);
   command->footer(kExamples);
   const auto options = std::make_shared<ConvertCommandOptions>();
@@ -114,7 +118,13 @@ void add_convert_command(CLI::App& app, int& exit_code) {
       options, exit_code, [](const ConvertCommandOptions& o, CorpusFormat to, AtomicFile& output) {
         return convert_corpus(o.input, to, o.convert, output);
       });
-  for (CLI::App* kind : {qrels, topics, corpus}) add_lossy(*kind, *options);
+  CLI::App* examples = add_kind<ExamplesFormat>(
+      *command, "examples", "Examples to imitate, as LLaMA-Factory has them: alpaca, sharegpt",
+      {{"sft", ExamplesFormat::kSft}}, options, exit_code,
+      [](const ConvertCommandOptions& o, ExamplesFormat, AtomicFile& output) {
+        return convert_examples(o.input, o.convert, output);
+      });
+  for (CLI::App* kind : {qrels, topics, corpus, examples}) add_lossy(*kind, *options);
 }
 
 }  // namespace rr

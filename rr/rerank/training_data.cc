@@ -3,7 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -27,13 +28,58 @@ std::optional<Role> find_role(std::string_view name) {
   return std::nullopt;
 }
 
-Result<Messages> messages_from_json(const Json& object, const std::string& where) {
-  const auto list = object.find("messages");
-  if (!list->is_array() || list->empty()) {
+// Fields that say where an example is from; nothing depends on them.
+bool is_origin(std::string_view key) {
+  return key == "dataset" || key == "domain" || key == "qid" || key == "template";
+}
+
+enum class SftForm { kMessages, kTexts, kIds };
+
+Result<SftForm> form_of(const Json& record, const std::string& where) {
+  const bool has_messages = record.contains("messages");
+  const bool has_texts = record.contains("prompt") || record.contains("completion");
+  const bool has_ids = record.contains("prompt_ids") || record.contains("completion_ids");
+  if (has_messages + has_texts + has_ids != 1) {
+    return malformed(
+        "expected one of {\"messages\"}, {\"prompt\", \"completion\"} and {\"prompt_ids\", "
+        "\"completion_ids\"}",
+        where);
+  }
+  if (has_messages) return SftForm::kMessages;
+  return has_texts ? SftForm::kTexts : SftForm::kIds;
+}
+
+bool belongs_to(SftForm form, std::string_view key) {
+  switch (form) {
+    case SftForm::kMessages:
+      return key == "messages";
+    case SftForm::kTexts:
+      return key == "prompt" || key == "completion";
+    case SftForm::kIds:
+      return key == "prompt_ids" || key == "completion_ids";
+  }
+  return false;
+}
+
+// A field that is not known might be one that is misspelt.
+Status check_fields(const Json& record, SftForm form, const std::string& where) {
+  for (const auto& [key, value] : record.items()) {
+    if (is_origin(key) || belongs_to(form, key)) continue;
+    return malformed(fmt::format("field \"{}\" is unknown here; expected messages, or prompt and "
+                                 "completion, or their ids, and dataset, domain, qid, template",
+                                 key),
+                     where);
+  }
+  return ok_status();
+}
+
+Result<Messages> list_of_messages(const Json& list, const std::string& where) {
+  if (!list.is_array() || list.empty()) {
     return malformed("expected \"messages\" to be a list with at least one message", where);
   }
   Messages messages;
-  for (const Json& message : *list) {
+  for (const Json& message : list) {
+    if (!message.is_object()) return malformed("expected a message to be an object", where);
     RR_TRY(const std::string name, json_string(message, "role", where));
     const std::optional<Role> role = find_role(name);
     if (!role) {
@@ -43,22 +89,49 @@ Result<Messages> messages_from_json(const Json& object, const std::string& where
     RR_TRY(std::string content, json_string(message, "content", where));
     messages.push_back({*role, std::move(content)});
   }
-  if (messages.back().role != Role::kAssistant) {
-    return malformed(fmt::format("expected the last message to be the assistant's, found the {}'s",
-                                 role_name(messages.back().role)),
-                     where);
-  }
   return messages;
 }
 
-Result<Messages> prompt_and_completion(const Json& object, const std::string& where) {
-  if (!object.contains("prompt")) {
-    return malformed("expected a field \"messages\", or \"prompt\" and \"completion\", found none",
+// A prompt and what is to be learnt.
+Status check_messages(const Messages& messages, const std::string& where) {
+  if (messages.back().role != Role::kAssistant) {
+    return malformed(fmt::format("expected the last message to be the assistant's, which is what "
+                                 "is learnt, found the {}'s",
+                                 role_name(messages.back().role)),
                      where);
   }
+  if (messages.size() == 1) {
+    return malformed("expected a message before the assistant's: the prompt is empty", where);
+  }
+  if (messages.back().content.empty()) {
+    return malformed("the completion is empty: nothing to learn", where);
+  }
+  return ok_status();
+}
+
+Result<Messages> prompt_and_completion(const Json& object, const std::string& where) {
   RR_TRY(std::string prompt, json_string(object, "prompt", where));
   RR_TRY(std::string completion, json_string(object, "completion", where));
   return Messages{{Role::kUser, std::move(prompt)}, {Role::kAssistant, std::move(completion)}};
+}
+
+Result<TokenIds> token_ids_from_json(const Json& object, const char* key,
+                                     const std::string& where) {
+  const auto list = object.find(key);
+  if (list == object.end() || !list->is_array() || list->empty()) {
+    return malformed(fmt::format("expected \"{}\" to be a list with a token id", key), where);
+  }
+  TokenIds ids;
+  for (const Json& id : *list) {
+    const bool fits = id.is_number_unsigned() &&
+                      id.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<TokenId>::max()};
+    if (!fits) {
+      return malformed(fmt::format("expected token ids in \"{}\", found {}", key, to_json_line(id)),
+                       where);
+    }
+    ids.push_back(id.get<TokenId>());
+  }
+  return ids;
 }
 
 Result<TopicQrels> grades_from_json(const Json& object, const std::string& where) {
@@ -175,6 +248,7 @@ SftExample sft_example_of(const RankingTask& task, std::string_view reasoning,
 }
 
 Json to_json(const SftExample& example) {
+  RR_CHECK(!example.is_in_tokens(), "an example in words");
   Json messages = Json::array();
   for (const Message& message : example.messages) {
     messages.push_back({{"role", role_name(message.role)}, {"content", message.content}});
@@ -198,6 +272,8 @@ Json to_json(const RankingTask& task) {
 
 Result<SftExample> sft_example_from_json(const Json& json, const std::string& where) {
   if (!json.is_object()) return malformed("expected one JSON object a line", where);
+  RR_TRY(const SftForm form, form_of(json, where));
+  RR_TRY_STATUS(check_fields(json, form, where));
   SftExample example;
   RR_TRY(example.dataset, optional_string(json, "dataset", where));
   RR_TRY(example.domain, optional_string(json, "domain", where));
@@ -206,11 +282,17 @@ Result<SftExample> sft_example_from_json(const Json& json, const std::string& wh
     RR_TRY(const std::string qid, json_id(json, "qid", where));
     example.qid = Qid(read_spelling(qid));
   }
-  if (json.contains("messages")) {
-    RR_TRY(example.messages, messages_from_json(json, where));
+  if (form == SftForm::kIds) {
+    RR_TRY(example.prompt_ids, token_ids_from_json(json, "prompt_ids", where));
+    RR_TRY(example.completion_ids, token_ids_from_json(json, "completion_ids", where));
+    return example;
+  }
+  if (form == SftForm::kMessages) {
+    RR_TRY(example.messages, list_of_messages(json.at("messages"), where));
   } else {
     RR_TRY(example.messages, prompt_and_completion(json, where));
   }
+  RR_TRY_STATUS(check_messages(example.messages, where));
   return example;
 }
 

@@ -13,20 +13,26 @@
 #include "rr/ir/qrels.h"
 #include "rr/ir/topic.h"
 #include "rr/lm/message.h"
+#include "rr/lm/tokenizer.h"
 #include "rr/rerank/prompt.h"
 
 // The files in which examples reach a trainer (docs/formats/training-data.md).
 
 namespace rr {
 
-// An example to imitate: the model is taught the last message, which is the assistant's, given
-// those before it.
+// An example to imitate, in words or in tokens. In words: the model is taught the last message,
+// which is the assistant's and not empty, given those before it, at least one. In tokens: it is
+// taught completion_ids given prompt_ids, neither of them empty and none negative.
 struct SftExample {
   std::string dataset;  // may be empty, like domain, qid and template_name
   std::string domain;
   Qid qid;
   std::string template_name;  // "reasonrank-reasoning-v1"
-  Messages messages;
+  Messages messages;          // empty: in tokens
+  TokenIds prompt_ids = {};
+  TokenIds completion_ids = {};
+
+  bool is_in_tokens() const { return messages.empty(); }
 };
 
 // A list to rank, with what a reply is rewarded by.
@@ -54,6 +60,7 @@ Messages prompt_of(const RankingTask& task, const PromptBuilder& prompts);
 SftExample sft_example_of(const RankingTask& task, std::string_view reasoning,
                           const PromptBuilder& prompts);
 
+// Requires an example in words.
 Json to_json(const SftExample& example);
 Json to_json(const RankingTask& task);
 Result<SftExample> sft_example_from_json(const Json& json, const std::string& where);

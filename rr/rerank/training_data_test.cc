@@ -85,16 +85,35 @@ TEST(TrainingData, APromptAndItsCompletionAreAnExampleToo) {
   EXPECT_EQ(example->messages[1].content, "4");
 }
 
+TEST(TrainingData, AnExampleMayBeInTokens) {
+  const auto example = sft_example_from_json(
+      parse_json(R"({"qid":"q","prompt_ids":[1,2],"completion_ids":[3]})", "f").value(), "f");
+  ASSERT_TRUE(example.ok()) << example.error().to_string();
+  EXPECT_TRUE(example->is_in_tokens());
+  EXPECT_EQ(example->prompt_ids, (TokenIds{1, 2}));
+  EXPECT_EQ(example->completion_ids, (TokenIds{3}));
+}
+
 TEST(TrainingData, SaysWhatIsWrongAndWhere) {
   const auto sft = [](const char* text) {
     return refusal(sft_example_from_json(parse_json(text, "f").value(), "f:3"));
   };
-  EXPECT_THAT(sft(R"({"text":"x"})"), HasSubstr("f:3: expected a field \"messages\""));
+  EXPECT_THAT(sft(R"({"text":"x"})"), HasSubstr("f:3: expected one of {\"messages\"}"));
   EXPECT_THAT(sft(R"({"messages":[]})"), HasSubstr("at least one message"));
-  EXPECT_THAT(sft(R"({"messages":[{"role":"user","content":"x"}]})"),
-              HasSubstr("the last message to be the assistant's, found the user's"));
+  EXPECT_THAT(
+      sft(R"({"messages":[{"role":"user","content":"x"}]})"),
+      HasSubstr(
+          "the last message to be the assistant's, which is what is learnt, found the user's"));
   EXPECT_THAT(sft(R"({"messages":[{"role":"gpt","content":"x"}]})"), HasSubstr("found \"gpt\""));
   EXPECT_THAT(sft(R"({"prompt":"x"})"), HasSubstr("\"completion\""));
+  EXPECT_THAT(sft(R"({"prompt":"x","completion":""})"), HasSubstr("the completion is empty"));
+  EXPECT_THAT(sft(R"({"messages":[{"role":"assistant","content":"x"}]})"),
+              HasSubstr("the prompt is empty"));
+  EXPECT_THAT(sft(R"({"prompt":"x","completion":"y","note":1})"),
+              HasSubstr("field \"note\" is unknown"));
+  EXPECT_THAT(sft(R"({"prompt_ids":[1],"completion_ids":[-1]})"),
+              HasSubstr("token ids in \"completion_ids\", found -1"));
+  EXPECT_THAT(sft(R"({"prompt_ids":[1],"completion_ids":[4294967296]})"), HasSubstr("found 4294"));
 
   const auto task = [](const char* text) {
     return refusal(ranking_task_from_json(parse_json(text, "f").value(), "f:3"));

@@ -51,8 +51,8 @@ struct SftTokens {
   std::size_t vocabulary_size;  // of the model: what ids are held against
 };
 
-// Reads sft.jsonl (docs/formats/training-data.md): {"messages"}, {"prompt", "completion"} or
-// {"prompt_ids", "completion_ids"}, a line each, gzip or plain. A prompt is what `rerank` would ask
+// Reads sft.jsonl (rr/rerank/training_data.h has the format), a line each, gzip or plain, and makes
+// tokens of it. A prompt is what `rerank` would ask
 // the model; a completion is followed by what ends the assistant's turn in the model's template,
 // which is learnt too. Nothing is skipped silently: a line that is not understood ends the read
 // with its number, and so does a file of which no example is left.

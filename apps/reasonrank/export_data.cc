@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -50,6 +51,11 @@ Status make_folder(const fs::path& folder) {
 Status export_llama_factory(const ExportOptions& options) {
   RR_TRY(const std::vector<SftExample> examples,
          read_sft_examples(fs::path(options.data) / "sft.jsonl"));
+  if (std::any_of(examples.begin(), examples.end(),
+                  [](const SftExample& example) { return example.is_in_tokens(); })) {
+    return Error{Errc::kRejected, "expected examples in words, found one in tokens",
+                 (fs::path(options.data) / "sft.jsonl").string()};
+  }
   RR_TRY_STATUS(make_folder(options.output));
   const std::string file_name = fmt::format("{}.jsonl", kSftName);
   RR_TRY(AtomicFile rows, AtomicFile::create(fs::path(options.output) / file_name));
