@@ -143,8 +143,8 @@ TEST_F(GrpoProgram, TrainsGoesOnAndIsUsed) {
                             model_))
                 .exit_code,
             0);
-  EXPECT_EQ(run("$R train export second --format safetensors --type f32 -o merged").exit_code, 0);
-  expect_refused("$R train export second --format peft -o adapter", {"folded in", "safetensors"});
+  EXPECT_EQ(run("$R export second --format safetensors --type f32 -o merged").exit_code, 0);
+  expect_refused("$R export second --format peft -o adapter", {"folded in", "safetensors"});
 }
 
 TEST_F(GrpoProgram, NamesTheFaultOfEachInput) {

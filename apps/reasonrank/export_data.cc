@@ -1,15 +1,12 @@
+#include "apps/reasonrank/export_data.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
-#include <string>
 #include <vector>
 
-#include "apps/reasonrank/choice_option.h"
-#include "apps/reasonrank/commands.h"
-#include "apps/reasonrank/training_prompts.h"
 #include "rr/base/atomic_file.h"
 #include "rr/rerank/training_data.h"
 #include "rr/synth/export.h"
@@ -19,27 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kExamples =
-    R"(For LLaMA-Factory: reasonrank_sft.jsonl in OpenAI's form and the dataset_info.json that describes it;
-give the folder as dataset_dir and reasonrank_sft as dataset.
-For verl: train.json and val.json, one JSON object a line, with the fields of the published training set.
-Its versions of 2026 read them as they are; those that read Parquet only (0.4) need one line of Python
-first: docs/formats/exports.md.
-
-Examples:
-  reasonrank export data --for llama-factory -o llama-factory
-  reasonrank export data --for verl --model Qwen2.5-7B-Instruct -o verl)";
-
 constexpr const char* kSftName = "reasonrank_sft";
-
-enum class Trainer { kLlamaFactory, kVerl };
-
-struct ExportOptions {
-  std::string data;
-  Trainer trainer = Trainer::kLlamaFactory;
-  TrainingPromptOptions prompts;
-  std::string output;
-};
 
 Status make_folder(const fs::path& folder) {
   std::error_code error;
@@ -48,7 +25,7 @@ Status make_folder(const fs::path& folder) {
   return Error{Errc::kRejected, "the folder cannot be made: " + error.message(), folder.string()};
 }
 
-Status export_llama_factory(const ExportOptions& options) {
+Status export_llama_factory(const DataExport& options) {
   RR_TRY(const std::vector<SftExample> examples,
          read_sft_examples(fs::path(options.data) / "sft.jsonl"));
   if (std::any_of(examples.begin(), examples.end(),
@@ -89,7 +66,7 @@ Status export_verl_rows(const fs::path& from, const fs::path& to, const std::str
   return rows.commit();
 }
 
-Status export_verl(const ExportOptions& options) {
+Status export_verl(const DataExport& options) {
   RR_TRY(const TrainingPrompts prompts, TrainingPrompts::load(options.prompts));
   const fs::path data = options.data;
   const fs::path output = options.output;
@@ -100,26 +77,8 @@ Status export_verl(const ExportOptions& options) {
 
 }  // namespace
 
-void add_export_command(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("export", "Write training files for other trainers");
-  const auto options = std::make_shared<ExportOptions>();
-  command->add_option("data", options->data, "The folder that `split` wrote")
-      ->required()
-      ->type_name("FOLDER");
-  add_choice<Trainer>(*command, "--for", options->trainer,
-                      {{"llama-factory", Trainer::kLlamaFactory}, {"verl", Trainer::kVerl}},
-                      "The trainer")
-      ->required();
-  command->add_option("-o,--output", options->output, "Folder of the results")
-      ->required()
-      ->type_name("FOLDER");
-  add_training_prompt_options(*command, options->prompts);
-  command->footer(kExamples);
-  command->callback([options, &exit_code] {
-    const Status status =
-        options->trainer == Trainer::kVerl ? export_verl(*options) : export_llama_factory(*options);
-    exit_code = status.ok() ? kExitOk : report_failure(status.error());
-  });
+Status export_data(const DataExport& options) {
+  return options.trainer == Trainer::kVerl ? export_verl(options) : export_llama_factory(options);
 }
 
 }  // namespace rr

@@ -9,7 +9,6 @@ void add_train_command(CLI::App& app, int& exit_code) {
   command->require_subcommand(1);
   add_train_sft_command(*command, exit_code);
   add_train_grpo_command(*command, exit_code);
-  add_train_export_command(*command, exit_code);
 }
 
 }  // namespace rr

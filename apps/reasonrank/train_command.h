@@ -7,6 +7,5 @@ namespace rr {
 // Each adds one subcommand of `train`, as commands.h says.
 void add_train_sft_command(CLI::App& train, int& exit_code);
 void add_train_grpo_command(CLI::App& train, int& exit_code);
-void add_train_export_command(CLI::App& train, int& exit_code);
 
 }  // namespace rr

@@ -50,9 +50,30 @@ void put_q8_0(std::span<const float> block, std::byte*& out) {
   }
 }
 
+// 32 numbers as a scale in half precision and 32 integers of 4 bits, stored with 8 added: the
+// number furthest from 0 is -8 times the scale, so the scale has its sign turned. The first 16 lie
+// in the low halves of the bytes, the others in the high ones.
+void put_q4_0(std::span<const float> block, std::byte*& out) {
+  const float furthest = *std::max_element(
+      block.begin(), block.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
+  const float scale = furthest / -8;
+  const float inverse = scale == 0 ? 0 : 1 / scale;
+  const auto level = [inverse](float value) {
+    return std::min(15U, static_cast<unsigned>(value * inverse + 8.5F));
+  };
+  put(out, to_half_bits(scale));
+  for (std::size_t i = 0; i < 16; ++i) {
+    put(out, static_cast<std::uint8_t>(level(block[i]) | level(block[i + 16]) << 4));
+  }
+}
+
 void put_row(std::span<const float> row, TensorType type, std::byte*& out) {
   if (type == TensorType::kQ8_0) {
     for (std::size_t i = 0; i < row.size(); i += 32) put_q8_0(row.subspan(i, 32), out);
+    return;
+  }
+  if (type == TensorType::kQ4_0) {
+    for (std::size_t i = 0; i < row.size(); i += 32) put_q4_0(row.subspan(i, 32), out);
     return;
   }
   for (const float value : row) {
@@ -68,7 +89,7 @@ std::vector<std::byte> convert_tensor(const TensorView& tensor, TensorType type)
   if (tensor.type == type) return {tensor.bytes.begin(), tensor.bytes.end()};
   const BlockShape block = block_shape(type);
   RR_CHECK(type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16 ||
-               type == TensorType::kQ8_0,
+               type == TensorType::kQ8_0 || type == TensorType::kQ4_0,
            "a type that can be written");
   RR_CHECK(tensor.row_length() % block.elements == 0, "rows are whole blocks");
   std::vector<std::byte> bytes(tensor.num_elements() / block.elements * block.bytes);

@@ -57,5 +57,25 @@ TEST(ConvertTensor, QuantisesBlocksByTheirLargest) {
   }
 }
 
+TEST(ConvertTensor, QuantisesToFourBitsByTheFurthestFromZero) {
+  // The furthest, 8, is -8 scales of -1: whole numbers from -7 to 8 come back, half a scale off at
+  // most what lies between.
+  std::vector<float> values(32);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(i % 16) - 7 + (i < 16 ? 0.0f : 0.25f);
+  }
+  values[31] = 8;
+  const auto found = through(TensorType::kQ4_0, values);
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(found[i], values[i]) << i;
+  for (std::size_t i = 16; i < 31; ++i) EXPECT_EQ(found[i], values[i] - 0.25f) << i;
+  // As far on the other side is out of reach: there are 7 scales only.
+  values.assign(32, -1);
+  values[3] = 1;  // the first of those equally far is -1, of scale 1/8
+  const auto clipped = through(TensorType::kQ4_0, values);
+  EXPECT_EQ(clipped[0], -1);
+  EXPECT_EQ(clipped[3], 0.875f);
+  EXPECT_EQ(through(TensorType::kQ4_0, std::vector<float>(32, 0.0f)), std::vector<float>(32, 0.0f));
+}
+
 }  // namespace
 }  // namespace rr

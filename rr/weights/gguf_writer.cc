@@ -26,6 +26,8 @@ std::uint32_t type_number(TensorType type) {
       return 0;
     case TensorType::kF16:
       return 1;
+    case TensorType::kQ4_0:
+      return 2;
     case TensorType::kQ8_0:
       return 8;
     case TensorType::kBF16:

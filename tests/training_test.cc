@@ -1,0 +1,163 @@
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "rr/train/internal/tiny_model.h"
+#include "tests/program.h"
+
+// Training as a user does it, on a model of a few thousand weights.
+
+namespace rr {
+namespace {
+
+// "a.trec"'s docids, best first.
+std::vector<std::string> docids_of(const std::string& run) {
+  std::vector<std::string> docids;
+  for (std::size_t at = 0; at < run.size(); at = run.find('\n', at) + 1) {
+    const std::size_t begin = run.find("Q0 ", at) + 3;
+    docids.push_back(run.substr(begin, run.find(' ', begin) - begin));
+  }
+  return docids;
+}
+
+class Training : public Program {
+ protected:
+  void SetUp() override {
+    Program::SetUp();
+    internal::write_tiny_model(model_folder_);
+    // The prompts here are longer than that model's context.
+    std::string config = read_file(model_folder_.path() / "config.json").value();
+    config.replace(config.find(":512"), 4, ":4096");
+    model_folder_.write("config.json", config);
+    model_ = fmt::format(" --model {} --chat-template chatml --precision f32 --threads 1 ",
+                         model_folder_.path().string());
+    // That b goes before a.
+    write(
+        "samples.jsonl",
+        R"({"dataset":"d","qid":"q1","query":"why is the sky blue?","initial_list":["a","b"],)"
+        R"("final_list":["b","a"],"relevant_docids":["b"],"reasoning":"b explains it","passages":)"
+        R"([{"docid":"a","text":"Grass is green."},)"
+        R"({"docid":"b","text":"The sky scatters blue light."}]})"
+        "\n");
+    expect_done(
+        "$R split samples.jsonl --mode direct --passage-words 50 --sft 1 --validation 0 "
+        "-o data");
+  }
+
+  void expect_done(const std::string& command) const {
+    const Outcome outcome = run(command);
+    ASSERT_EQ(outcome.exit_code, 0) << command << "\n" << outcome.err;
+  }
+  std::string read(const std::string& name) const {
+    const auto text = read_file(directory_ / name);
+    return text.ok() ? text.value() : "";
+  }
+  std::string rerank(const std::string& options, const std::string& output) const {
+    return "$R rerank --mode direct --topics topics.jsonl --corpus corpus.jsonl --run run.trec " +
+           options + " -o " + output;
+  }
+
+  internal::TemporaryFolder model_folder_;
+  std::string model_;
+};
+
+TEST_F(Training, WhatWasLearntReranksAsAdapterAndAsModel) {
+  for (const char* const kind : {"full", "lora"}) {
+    const bool is_lora = std::string(kind) == "lora";
+    expect_done("$R train sft --data data/sft.jsonl --steps 40 --accumulate 1 --warmup 0 " +
+                model_ + (is_lora ? "--lora 8 --lr 0.03 -o " : "--lr 0.01 -o ") + kind);
+    const std::string with_adapter = std::string(kind) + "-adapter.trec";
+    expect_done(rerank(model_ + "--adapter " + kind, with_adapter));
+    EXPECT_EQ(docids_of(read(with_adapter)), (std::vector<std::string>{"b", "a"})) << kind;
+
+    expect_done(fmt::format("$R export {0} --format safetensors --type f32 -o {0}-model", kind));
+    const std::string of_model = std::string(kind) + "-model.trec";
+    expect_done(rerank(fmt::format("--model {}-model --chat-template chatml --precision f32 "
+                                   "--threads 1",
+                                   kind),
+                       of_model));
+    EXPECT_EQ(docids_of(read(of_model)), docids_of(read(with_adapter))) << kind;
+  }
+  expect_done("$R export lora --format peft -o peft");
+  expect_done(rerank(model_ + "--adapter peft", "peft.trec"));
+  EXPECT_EQ(read("peft.trec"), read("lora-adapter.trec"));
+  expect_done("$R report full lora -o curves.html");
+}
+
+TEST_F(Training, ExportSaysWhatFitsTheFolder) {
+  expect_refused("$R export . --format gguf -o x", {"found neither"});
+  expect_refused("$R export data --format gguf -o x", {"data is training data: take --for"}, 2);
+  expect_refused("$R export data -o x", {"say which trainer with --for"}, 2);
+  write("a/run.json", "{}");
+  expect_refused("$R export a -o x", {"say what to write with --format"}, 2);
+  expect_refused("$R export a --for verl -o x", {"a is the folder of a run: take --format"}, 2);
+  expect_refused("$R export a --format peft --type q4_0 -o x", {"take --format gguf"}, 2);
+  expect_refused("$R export a --format peft -o x", {"a/run.json"});
+  EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
+// A run of four steps that has lost its last checkpoint: to go on, it must write it again.
+class InterruptedRun : public Training {
+ protected:
+  void SetUp() override {
+    Training::SetUp();
+    expect_done(
+        "$R train sft --data data/sft.jsonl --steps 4 --save-every 2 --accumulate 1 --lr "
+        "0.001 -o a" +
+        model_);
+    whole_ = read(kLast);
+    fs::remove(directory_ / kLast);
+    before_ = read(kBefore);
+    ASSERT_FALSE(whole_.empty());
+    ASSERT_FALSE(before_.empty());
+  }
+
+  // That the checkpoint before is what it was, nothing else lies beside it, and the run goes on
+  // from it to the same weights.
+  void expect_goes_on() const {
+    EXPECT_EQ(read(kBefore), before_);
+    std::size_t files = 0;
+    for (const auto& entry : fs::directory_iterator(directory_ / "a/checkpoints")) {
+      (void)entry;
+      ++files;
+    }
+    EXPECT_EQ(files, 1u);
+    expect_done("$R train sft --resume a --threads 1");
+    EXPECT_EQ(read(kLast), whole_);
+  }
+
+  static constexpr const char* kBefore = "a/checkpoints/step-000002.safetensors";
+  static constexpr const char* kLast = "a/checkpoints/step-000004.safetensors";
+  std::string whole_;
+  std::string before_;
+};
+
+TEST_F(InterruptedRun, AFullDiskKeepsTheCheckpointBefore) {
+  // A file may have 64 blocks of 512 bytes: enough for metrics, not for a checkpoint.
+  const Outcome full = run("( trap '' XFSZ; ulimit -f 64; $R train sft --resume a --threads 1 )");
+  EXPECT_EQ(full.exit_code, 1) << full.err;
+  EXPECT_THAT(full.err, HasSubstr("step-000004.safetensors"));
+  EXPECT_THAT(full.err, HasSubstr("File too large"));
+  expect_goes_on();
+}
+
+TEST_F(InterruptedRun, AFolderThatMayNotBeWrittenKeepsTheCheckpointBefore) {
+  const bool is_root = ::geteuid() == 0;
+  const std::string nobody =
+      is_root ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : std::string();
+  if (run(nobody + "$R --version").exit_code != 0) {
+    GTEST_SKIP() << "the program cannot be run without the rights of root here";
+  }
+  ASSERT_EQ(run("chmod -R a-w a; chmod a+rx . a a/checkpoints").exit_code, 0);
+  const Outcome closed = run(nobody + "$R train sft --resume a --threads 1");
+  ASSERT_EQ(run("chmod -R u+w a").exit_code, 0);
+  EXPECT_EQ(closed.exit_code, 1) << closed.err;
+  EXPECT_THAT(closed.err, HasSubstr("Permission denied"));
+  expect_goes_on();
+}
+
+}  // namespace
+}  // namespace rr
