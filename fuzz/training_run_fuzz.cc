@@ -1,0 +1,30 @@
+// Any bytes as a run's folder: run.json up to the first NUL, a checkpoint after it. An error, or
+// weights whose settings can be written.
+
+#include <algorithm>
+
+#include "fuzz/input_folder.h"
+#include "rr/base/utf8.h"
+#include "rr/train/trained_model.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto* const end = std::find(data, data + size, 0);
+  const auto* const checkpoint = end == data + size ? end : end + 1;
+  const rr::InputFolder folder;
+  folder.write("run.json", data, static_cast<std::size_t>(end - data));
+  folder.write("checkpoints/step-000001.safetensors", checkpoint,
+               static_cast<std::size_t>(data + size - checkpoint));
+  const auto run = rr::RunFolder::open(folder.path());
+  if (!run.ok()) {
+    RR_CHECK(rr::is_valid_utf8(run.error().message), "messages are text");
+    return 0;
+  }
+  (void)run->best_checkpoint();
+  const auto settings = rr::sft_settings_from_json(run->run(), "run.json");
+  if (settings.ok()) {
+    const auto again = rr::sft_settings_from_json(rr::to_json(settings.value()), "run.json");
+    RR_CHECK(again.ok(), "what was read can be written and read");
+  }
+  (void)rr::TrainedWeights::open(run.value());
+  return 0;
+}
