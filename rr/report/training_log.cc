@@ -83,23 +83,17 @@ Result<bool> read_metrics(const fs::path& file, TrainingLog& log) {
   });
 }
 
-// Text as it is, anything else as JSON: a prompt may be a list of messages.
 std::string text_of(const Json& record, const char* key) {
   const auto value = record.find(key);
-  if (value == record.end() || value->is_null()) return "";
-  return value->is_string() ? value->get<std::string>() : to_json_line(*value);
+  return value != record.end() && value->is_string() ? value->get<std::string>() : "";
 }
 
 SampleReply sample_of(const Json& record, std::size_t step) {
   SampleReply sample = {
-      step, text_of(record, "qid"), text_of(record, "prompt"), text_of(record, "reply"), {}};
-  const auto add_score = [&sample](const std::string& name, const Json& value) {
-    if (value.is_number()) sample.scores.emplace_back(name, value.get<double>());
-  };
-  add_score("reward", record.value("reward", Json()));
-  const Json components = record.value("components", Json());
-  if (!components.is_object()) return sample;
-  for (const auto& [name, value] : components.items()) add_score(name, value);
+      step, text_of(record, "qid"), text_of(record, "query"), text_of(record, "reply"), {}};
+  for (const auto& [key, value] : record.items()) {
+    if (key != kStep && value.is_number()) sample.scores.emplace_back(key, value.get<double>());
+  }
   return sample;
 }
 
@@ -114,7 +108,7 @@ std::set<std::size_t> spread(const std::set<std::size_t>& steps) {
   return chosen;
 }
 
-// Twice through the file, which holds every prompt and may be large.
+// Twice through the file, which may be large.
 Result<bool> read_samples(const fs::path& file, TrainingLog& log) {
   std::set<std::size_t> steps;
   RR_TRY_STATUS(

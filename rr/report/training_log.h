@@ -15,10 +15,10 @@ namespace rr {
 // A reply that a model gave while it learnt: a line of samples.jsonl.
 struct SampleReply {
   std::size_t step = 0;
-  std::string qid;  // may be empty, like prompt
-  std::string prompt;
+  std::string qid;  // may be empty, like query
+  std::string query;
   std::string reply;
-  std::vector<std::pair<std::string, double>> scores;  // "reward", then its components
+  std::vector<std::pair<std::string, double>> scores;  // every number by its key: "reward", ...
 };
 
 // What a run of training has written about itself (docs/formats/training-run.md).

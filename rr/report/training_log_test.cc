@@ -84,7 +84,7 @@ TEST_F(ReadTrainingLog, ShowsSamplesFromBeginningToEnd) {
   for (int step = 1; step <= 11; ++step) {
     for (int i = 0; i < 5; ++i) {
       lines += R"({"step":)" + std::to_string(step) + R"(,"qid":"q)" + std::to_string(i) +
-               R"(","prompt":"p","reply":"r","reward":0.5,"components":{"ndcg":0.25,"note":"x"}})"
+               R"(","query":"?","reply":"r","reward":0.5,"ndcg":0.25,"rbo":null})"
                "\n";
     }
   }

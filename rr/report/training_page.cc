@@ -49,6 +49,8 @@ std::string text_at(const Json& object, const char* key) {
   return object.is_object() ? text_of(object.value(key, Json())) : "";
 }
 
+std::string kind_of(const TrainingLog& run) { return text_at(run.run, "kind"); }
+
 Json settings_of(const TrainingLog& run) {
   const Json settings = run.run.is_object() ? run.run.value("settings", Json()) : Json();
   return settings.is_object() ? settings : Json::object();
@@ -111,7 +113,7 @@ struct RunFact {
 constexpr RunFact kRunFacts[] = {
     {"folder", [](const TrainingLog& run) { return run.name; }},
     {"program", [](const TrainingLog& run) { return text_at(run.run, "program"); }},
-    {"kind", [](const TrainingLog& run) { return text_at(run.run, "kind"); }},
+    {"kind", kind_of},
     {"model", [](const TrainingLog& run) { return last_part(text_at(settings_of(run), "model")); }},
     {"steps done", [](const TrainingLog& run) { return std::to_string(last_step(run)); }},
     {"time in steps",
@@ -212,8 +214,9 @@ struct Curve {
   const TrainingMetric* metric;
 };
 
-const LineSeries* find_numbers(const TrainingLog& run, const std::string& key) {
-  const LineSeries* const series = run.find(key);
+const LineSeries* find_numbers(const TrainingLog& run, const TrainingMetric& metric) {
+  if (!metric.kind.empty() && metric.kind != kind_of(run)) return nullptr;
+  const LineSeries* const series = run.find(metric.key);
   return series == nullptr || finite_points(*series).empty() ? nullptr : series;
 }
 
@@ -261,7 +264,7 @@ std::string capitalised(std::string text) {
 void add_charts(const TrainingLog& run, const MetricGroup& group, Section& section) {
   std::vector<Curve> curves;
   for (const TrainingMetric& metric : group.metrics) {
-    const LineSeries* const series = find_numbers(run, metric.key);
+    const LineSeries* const series = find_numbers(run, metric);
     if (series != nullptr) curves.push_back({metric.name, series, &metric});
   }
   if (!curves.empty()) section.blocks.emplace_back(chart_of(group.title, curves));
@@ -272,7 +275,7 @@ void add_charts(const Logs& runs, const MetricGroup& group, Section& section) {
   for (const TrainingMetric& metric : group.metrics) {
     std::vector<Curve> curves;
     for (std::size_t i = 0; i < runs.size(); ++i) {
-      const LineSeries* const series = find_numbers(runs[i], metric.key);
+      const LineSeries* const series = find_numbers(runs[i], metric);
       if (series != nullptr) curves.push_back({short_name(runs, i), series, &metric});
     }
     if (!curves.empty()) section.blocks.emplace_back(chart_of(capitalised(metric.name), curves));
@@ -350,15 +353,12 @@ Table scores_table(const SampleReply& sample) {
 Group sample_group(const SampleReply& sample) {
   std::string title = fmt::format("Step {}", sample.step);
   if (!sample.qid.empty()) title += fmt::format(", topic {}", sample.qid);
-  if (!sample.scores.empty()) {
-    title += fmt::format(", {} {}", sample.scores.front().first,
-                         format_number(sample.scores.front().second));
+  for (const auto& [name, value] : sample.scores) {
+    if (name == "reward") title += fmt::format(", reward {}", format_number(value));
   }
   Group group{std::move(title), {}, false};
   if (!sample.scores.empty()) group.blocks.emplace_back(scores_table(sample));
-  if (!sample.prompt.empty()) {
-    group.blocks.emplace_back(Group{"Prompt", {Text{sample.prompt, Text::Kind::kVerbatim}}, false});
-  }
+  if (!sample.query.empty()) group.blocks.emplace_back(Text{"Query: " + sample.query});
   group.blocks.emplace_back(
       Text{sample.reply.empty() ? "(an empty reply)" : sample.reply, Text::Kind::kVerbatim});
   return group;

@@ -105,6 +105,13 @@ TEST(TrainingPage, OneRunShowsWhatBelongsTogetherInOneChart) {
   EXPECT_THAT(html, HasSubstr("small.gguf"));
 }
 
+TEST(TrainingPage, ALossOfAnotherKindHasAChartOfItsOwn) {
+  const TrainingLog a = log_of("a", {series_of("loss", {3})});
+  TrainingLog b = log_of("b", {series_of("loss", {0.01})});
+  b.run["kind"] = "grpo";
+  EXPECT_THAT(titles_of(charts_of(training_page({a, b}))), ElementsAre("Loss", "Policy loss"));
+}
+
 TEST(TrainingPage, SeveralRunsShareEachChart) {
   const TrainingLog a = log_of("runs/a", {series_of("reward", {0.1, 0.2})});
   TrainingLog b = log_of("other/a", {series_of("reward", {0.3}), series_of("kl", {0.1})});
@@ -131,7 +138,7 @@ TEST(TrainingPage, ALongRunSaysHowItIsSummarised) {
 
 TEST(TrainingPage, ShowsRepliesAsText) {
   TrainingLog log = log_of("a", {series_of("reward", {0.5})});
-  log.samples.push_back({1, "q<1>", "rank these", "<think>\nhm\n</think>", {{"reward", 0.5}}});
+  log.samples.push_back({1, "q<1>", "why?", "<think>\nhm\n</think>", {{"reward", 0.5}}});
   log.is_cut = true;
   const std::string html = to_html(training_page({log}));
   EXPECT_THAT(html, HasSubstr("Step 1, topic q&lt;1&gt;, reward 0.5"));

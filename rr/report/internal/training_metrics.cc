@@ -19,14 +19,23 @@ TrainingMetric watched(TrainingMetric metric) {
   return metric;
 }
 
+TrainingMetric of_kind(std::string kind, TrainingMetric metric) {
+  metric.kind = std::move(kind);
+  return metric;
+}
+
 MetricSection learning() {
   return {
       "Learning",
       {{"Loss",
-        {metric("loss", "loss", "loss", "nats a token",
-                "Mean of −log p over the completion tokens of each step, before its update."),
+        {of_kind("sft", metric("loss", "loss", "loss", "nats a token",
+                               "Mean of −log p over the completion tokens of each step, before its "
+                               "update.")),
          metric("validation_loss", "held-out loss", "loss", "nats a token",
                 "Mean of −log p over the held-out examples, after the update.")}},
+       {"Policy loss",
+        {of_kind("grpo", metric("loss", "policy loss", "policy loss", "",
+                                "Mean over the step's updates; near 0 whatever is learnt."))}},
        {"Gradient norm",
         {watched(metric("grad_norm", "gradient norm", "norm of the gradient", "",
                         "Euclidean norm of all gradients together, before clipping."))}},
@@ -49,45 +58,45 @@ MetricSection reranking() {
 MetricSection rewards() {
   return {
       "Rewards",
-      {{"Reward",
-        {metric("reward", "reward", "mean reward", "", "Mean over the rollouts of each step.")}},
+      {{"Reward", {metric("reward", "reward", "mean reward", "", "Mean over the step's replies.")}},
        {"Spread of rewards",
         {metric("reward_std", "spread of rewards", "standard deviation", "",
-                "Standard deviation of the rewards: groups without spread teach nothing.")}},
+                "Sample deviation over the step's replies.")}},
        {"Views of the reward",
-        {share("ndcg", "nDCG@10", "Mean nDCG@10 of the rollouts."),
-         share("recall", "recall@10", "Mean recall@10 of the rollouts."),
-         share("rbo", "RBO", "Mean rank-biased overlap with the teacher's order.")}},
+        {share("ndcg", "nDCG@10", "Mean nDCG@10 of replies with a right answer."),
+         share("recall", "recall@10", "Their mean recall@10."),
+         share("rbo", "RBO", "Their mean rank-biased overlap with the teacher's order.")}},
        {"Form of the answers",
-        {share("valid_share", "valid", "Share of rollouts whose answer is a full permutation."),
-         share("format_share", "in format",
-               "Share of rollouts that keep thoughts and answer in their tags.")}}}};
+        {share("valid_share", "right answers", "Share of replies with a right answer."),
+         share("format_share", "tags in place", "Share of replies with their tags in place."),
+         share("cut_share", "cut off", "Share of replies that reached the limit of tokens.")}},
+       {"Groups that teach",
+        {share("teaching_share", "groups that teach", "Share of groups whose rewards differ.")}}}};
 }
 
 MetricSection policy() {
-  return {
-      "Policy",
-      {{"Advantages",
-        {metric("advantage_abs", "size of advantages", "mean |advantage|", "",
-                "Mean absolute advantage over the rollouts.")}},
-       {"Clipped tokens",
-        {share("clip_share", "clipped", "Share of tokens whose ratio was clipped.")}},
-       {"KL to the reference",
-        {metric("kl", "KL", "KL", "nats a token",
-                "Estimated divergence from the reference policy, mean over tokens.")}},
-       {"Entropy",
-        {metric("entropy", "entropy", "entropy", "nats a token",
-                "Of the policy's choice of a token, mean over tokens.")}},
-       {"Length of rollouts",
-        {metric("completion_tokens_mean", "rollout length", "tokens of a rollout", "tokens",
-                "Mean length of a rollout.")}},
-       {"Agreement of rollout and learner",
-        {metric(
-             "agreement_mean", "mean difference", "|difference of log p|", "nats",
-             "Mean difference between the log-probabilities at which tokens were drawn and those "
-             "that the learner computes."),
-         watched(metric("agreement_max", "largest difference", "|difference of log p|", "nats",
-                        "The largest such difference."))}}}};
+  return {"Policy",
+          {{"Advantages",
+            {metric("advantage_abs", "size of advantages", "mean |advantage|", "",
+                    "Mean size of an advantage.")}},
+           {"Clipped tokens",
+            {share("clip_share", "clipped", "Share of tokens whose ratio was clipped."),
+             share("dual_clip_share", "clipped twice", "Share clipped by the second bound.")}},
+           {"KL to the reference",
+            {metric("kl", "KL", "KL", "nats a token",
+                    "Estimate (k3) of the divergence from the reference, mean over tokens.")}},
+           {"Entropy",
+            {metric("entropy", "entropy", "entropy", "nats a token",
+                    "Mean of −log p of the tokens drawn: an estimate.")}},
+           {"Length of replies",
+            {metric("completion_tokens_mean", "reply length", "tokens of a reply", "tokens",
+                    "Mean length of a reply.")}},
+           {"Agreement of writing and learning",
+            {metric("agreement_mean", "mean difference", "|difference of log p|", "nats",
+                    "Mean difference between the log-probabilities at which tokens were drawn and "
+                    "those that the learner computes, before the first update."),
+             watched(metric("agreement_max", "largest difference", "|difference of log p|", "nats",
+                            "The largest such difference."))}}}};
 }
 
 MetricSection speed() {
@@ -97,7 +106,7 @@ MetricSection speed() {
         {metric("tokens_per_s", "tokens learnt from", "throughput", "tokens/s",
                 "Tokens read in a step, prompts included, by its time."),
          metric("rollout_tokens_per_s", "rollout", "throughput", "tokens/s",
-                "Tokens generated by the time of generating."),
+                "Tokens written by the time of writing."),
          metric("learn_tokens_per_s", "learning", "throughput", "tokens/s",
                 "Tokens read by the time of learning.")}},
        {"Tokens of a step",

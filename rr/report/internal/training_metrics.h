@@ -22,6 +22,7 @@ struct TrainingMetric {
   std::string about;  // a sentence
   Summary summary = Summary::kMean;
   bool is_share = false;  // within [0, 1]
+  std::string kind = {};  // of the runs whose key means this; empty: of all
 };
 
 // Metrics that one chart can show together, on one axis.
