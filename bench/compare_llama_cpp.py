@@ -61,14 +61,16 @@ def run_llama_cpp(path: str, options: list[str], best: dict) -> None:
 
 def print_table(results: dict[str, dict]) -> None:
     names = list(results)
-    others = names[1:]
-    print("| tokens/s | " + " | ".join(names) + " | against the best |")
+    ours = [name for name in names if name.startswith("reasonrank")]
+    others = [name for name in names if name not in ours]
+    print("| tokens/s | " + " | ".join(names) + " | our best against theirs |")
     print("|---" * (len(names) + 2) + "|")
     for key in results[names[0]]:
         figures = [results[name].get(key) for name in names]
         shown = ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
         rivals = [results[name][key] for name in others if key in results[name]]
-        ratio = f"{figures[0] / max(rivals):.2f}" if rivals else "-"
+        best = max(results[name][key] for name in ours)
+        ratio = f"{best / max(rivals):.2f}" if rivals else "-"
         print(f"| {key} | " + " | ".join(shown) + f" | {ratio} |")
 
 
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_argument("--depths", nargs="*", default=["128", "2783"])
     parser.add_argument("--batches", nargs="*", default=["4", "8", "16", "32"])
     parser.add_argument("--shared", nargs="*", default=["4096"])
+    parser.add_argument("--compute", nargs="*", default=["bf16", "int8", "int4"], help="our ways")
     parser.add_argument("--types", nargs="*", default=TYPES, help="of llama.cpp's conversions")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp"))
     args = parser.parse_args()
@@ -89,9 +92,11 @@ def main() -> None:
     options += ["--depths", *args.depths, "--batches", *args.batches]
     options += ["--shared", *args.shared]
     files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in args.types}
-    results = {"reasonrank bf16": {}} | {f"llama.cpp {name}": {} for name in files}
+    results = {f"reasonrank {way}": {} for way in args.compute}
+    results |= {f"llama.cpp {name}": {} for name in files}
     for _ in range(args.rounds):
-        run([args.bench, args.model] + options, results["reasonrank bf16"])
+        for way in args.compute:
+            run([args.bench, args.model, "--compute", way] + options, results[f"reasonrank {way}"])
         for name, path in files.items():
             run_llama_cpp(path, options, results[f"llama.cpp {name}"])
     print_table(results)

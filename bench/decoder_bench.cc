@@ -1,7 +1,7 @@
 // The decoder's speed: prefill of a prompt, decoding of one sequence and of several. Tokens are
 // pseudo-random: the speed of a dense model does not depend on them.
 //
-//   decoder_bench model.gguf [--threads N] [--generic]   a line of JSON for each figure
+//   decoder_bench model.gguf [--threads N] [--compute int8]   a line of JSON for each figure
 //
 // bench/compare_llama_cpp.py runs it beside llama.cpp.
 
@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,6 @@ struct Options {
   std::vector<std::size_t> batches = {4, 8, 16, 32};
   std::vector<std::size_t> shared = {4096};
   rr::DecoderOptions decoder;
-  bool is_f32 = false;
 };
 
 void print_decoding(const char* what, std::size_t depth, std::size_t sequences, double speed) {
@@ -96,8 +96,12 @@ int main(int argc, char** argv) {
   app.add_option("--batches", options.batches, "Sequences that decode together")->expected(0, 16);
   app.add_option("--shared", options.shared, "Depths that 32 sequences share")->expected(0, 16);
   app.add_flag("--generic", options.decoder.force_generic, "The path for CPUs without AVX-512");
-  app.add_flag("--f32", options.is_f32, "Everything in float32");
+  const std::map<std::string, rr::Precision> precisions = {{"bf16", rr::Precision::kBf16},
+                                                           {"f32", rr::Precision::kF32},
+                                                           {"int8", rr::Precision::kInt8},
+                                                           {"int4", rr::Precision::kInt4}};
+  app.add_option("--compute", options.decoder.precision, "bf16, f32, int8 or int4")
+      ->transform(CLI::CheckedTransformer(precisions));
   CLI11_PARSE(app, argc, argv);
-  if (options.is_f32) options.decoder.precision = rr::Precision::kF32;
   return run(options);
 }

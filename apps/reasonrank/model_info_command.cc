@@ -73,7 +73,7 @@ Result<Json> describe_chat(const ModelFiles& files, const std::string& name) {
 Json describe_memory(const DecoderConfig& config, const LocalModelOptions& options) {
   const MemoryPlan plan = plan_memory(config, options.decoder, options.max_rows);
   const std::size_t kv = plan.kv_bytes_per_token * config.context_length;
-  return {{"precision", options.decoder.precision == Precision::kF32 ? "f32" : "bf16"},
+  return {{"compute", precision_name(options.decoder.precision)},
           {"weights", plan.weight_bytes},
           {"kv_per_token", plan.kv_bytes_per_token},
           {"kv_at_full_context", kv},
@@ -171,7 +171,7 @@ void show(const Json& info) {
   const Json& chat = info["chat_template"];
   row("chat template", chat.contains("name") ? chat["name"].get<std::string>() : no(chat));
   row("context", fmt::format("{} tokens, rope {}", number("context_length"), text("rope_scaling")));
-  row(fmt::format("memory, {}", info["memory"]["precision"].get<std::string>()),
+  row(fmt::format("memory, {}", info["memory"]["compute"].get<std::string>()),
       memory_text(info["memory"]));
   if (info.contains("licence")) row("licence", text("licence"));
 }

@@ -2,16 +2,24 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "apps/reasonrank/choice_option.h"
 #include "rr/nn/overlaid_model.h"
 #include "rr/train/trained_model.h"
 #include "rr/weights/model_store.h"
 
 namespace rr {
 namespace {
+
+const std::vector<std::pair<std::string, Precision>> kPrecisions = {{"bf16", Precision::kBf16},
+                                                                    {"f32", Precision::kF32},
+                                                                    {"int8", Precision::kInt8},
+                                                                    {"int4", Precision::kInt4}};
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -27,12 +35,20 @@ void add_model_path_option(CLI::App& command, ModelOptions& options) {
 }
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
+  add_model_options_without_compute(command, options);
+  add_choice<Precision>(command, "--compute", options.compute, kPrecisions,
+                        "what products are computed in: bf16; f32 for reference; int8 or int4, "
+                        "faster and less exact");
+}
+
+std::string precision_name(Precision precision) {
+  const auto named = std::find_if(kPrecisions.begin(), kPrecisions.end(),
+                                  [&](const auto& choice) { return choice.second == precision; });
+  return named->first;
+}
+
+void add_model_options_without_compute(CLI::App& command, ModelOptions& options) {
   add_model_path_option(command, options);
-  command
-      .add_option("--precision", options.precision,
-                  "of weights and activations: bf16, or f32 for reference")
-      ->check(CLI::IsMember({"bf16", "f32"}))
-      ->capture_default_str();
   command.add_option("--threads", options.num_threads, "0: as many as there are usable cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -106,7 +122,7 @@ void add_adapter_option(CLI::App& command, ModelOptions& options) {
 
 LocalModelOptions local_model_options(const ModelOptions& options) {
   LocalModelOptions local;
-  local.decoder.precision = options.precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  local.decoder.precision = options.compute;
   local.num_threads = options.num_threads;
   local.chat_template = options.chat_template;
   return local;

@@ -16,18 +16,24 @@ namespace rr {
 
 // Which model a command runs, and how.
 struct ModelOptions {
-  std::string model;               // a GGUF file or a Hugging Face folder; empty: the default model
-  std::string precision = "bf16";  // or "f32"
-  std::size_t num_threads = 0;     // 0: all usable cores
-  std::string chat_template;       // empty: as the model's files say
+  std::string model;  // a GGUF file or a Hugging Face folder; empty: the default model
+  Precision compute = Precision::kBf16;
+  std::size_t num_threads = 0;        // 0: all usable cores
+  std::string chat_template;          // empty: as the model's files say
   std::vector<std::string> adapters;  // laid over the model in this order
 };
 
 // --model. `options` must outlive `command`.
 void add_model_path_option(CLI::App& command, ModelOptions& options);
 
-// --model, --precision, --threads and --chat-template.
+// --model, --compute, --threads and --chat-template.
 void add_model_options(CLI::App& command, ModelOptions& options);
+
+// The same without --compute, for commands that have their own say in it.
+void add_model_options_without_compute(CLI::App& command, ModelOptions& options);
+
+// "bf16", "f32", "int8", "int4".
+std::string precision_name(Precision precision);
 
 // How a command's generator uses the machine, and whether it tells.
 struct GeneratorCommandOptions {

@@ -66,7 +66,7 @@ void add_model_score_command(CLI::App& model, int& exit_code) {
       "are given too, with the model's begin token in front where it has one.\n"
       "Examples:\n"
       "  reasonrank model score -p 'The sky is blue'\n"
-      "  reasonrank model score --precision f32 ids.jsonl -o logprobs.jsonl");
+      "  reasonrank model score --compute f32 ids.jsonl -o logprobs.jsonl");
   command->callback([options, &exit_code] {
     const Status status = score(*options);
     exit_code = status.ok() ? kExitOk : report_failure(status.error());

@@ -256,7 +256,7 @@ Status use_local(const RerankCommandOptions& options, Backend& backend) {
 std::string name_in_cache(const Json& settings, const Backend& backend) {
   if (backend.remote != nullptr) return backend.remote->model();
   std::string name;
-  for (const char* key : {"model", "model_stamp", "adapters", "precision", "chat_template"}) {
+  for (const char* key : {"model", "model_stamp", "adapters", "compute", "chat_template"}) {
     if (settings.contains(key)) name += settings[key].get<std::string>() + " ";
   }
   name.pop_back();
@@ -405,7 +405,7 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
   } else if (options.replay.empty()) {
     RR_TRY(source, find_model(options.model));
     settings["model"] = fs::weakly_canonical(source).string();
-    settings["precision"] = options.model.precision;
+    settings["compute"] = precision_name(options.model.compute);
     std::string adapters;
     for (const std::string& adapter : options.model.adapters) {
       RR_TRY(const std::string seen, stamp(adapter));

@@ -153,7 +153,7 @@ Json settings_of(const SynthesizeOptions& options, const SynthesizeInputs& input
               {"domain", domain_name(options.inputs.domain)},
               {"teacher", teacher},
               {"judge", options.judge_model},
-              {"precision", options.model.precision},
+              {"compute", precision_name(options.model.compute)},
               {options.remote.is_used() ? "passage_words" : "passage_tokens",
                options.remote.is_used() ? options.passage_words : options.passage_tokens},
               {"list_size", synthesis.list.size},

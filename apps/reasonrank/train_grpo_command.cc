@@ -64,7 +64,6 @@ Result<GrpoSettings> settings_of(const Options& options) {
   }
   settings.tasks = fs::absolute(options.tasks).string();
   if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
-  settings.precision = options.model.precision;
   settings.chat_template = options.model.chat_template;
   settings.deviation = !options.no_deviation;
   RR_TRY(RewardOptions reward, find_reward(options.reward));
@@ -371,6 +370,7 @@ void add_objective_options(CLI::App& command, Options& options) {
 }
 
 void add_learning_options(CLI::App& command, GrpoSettings& settings) {
+  add_precision_option(command, settings.precision);
   add_learning_rate_option(command, settings.lr,
                            "peak learning rate; without it 1e-5, with --lora 0 1e-6");
   command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
@@ -414,7 +414,7 @@ void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* const command =
       train_app.add_subcommand("grpo", "Teach a model by rewards for its own replies");
-  add_model_options(*command, options->model);
+  add_model_options_without_compute(*command, options->model);
   add_adapter_option(*command, options->model);
   add_training_run_options(*command, options->run);
   add_learning_options(*command, options->settings);

@@ -160,7 +160,6 @@ Result<SftSettings> settings_of(const Options& options) {
   settings.model = fs::absolute(model).string();
   settings.data = fs::absolute(options.data).string();
   if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
-  settings.precision = options.model.precision;
   settings.chat_template = options.model.chat_template;
   settings.shuffle = !options.no_shuffle;
   return settings;
@@ -228,6 +227,7 @@ void add_data_options(CLI::App& command, Options& options) {
 }
 
 void add_learning_options(CLI::App& command, SftSettings& settings) {
+  add_precision_option(command, settings.precision);
   command.add_option("--epochs", settings.epochs)->capture_default_str();
   command.add_option("--steps", settings.steps, "instead of epochs; 0: as epochs say")
       ->capture_default_str();
@@ -272,7 +272,7 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* const command =
       train_app.add_subcommand("sft", "Teach a model to answer as examples do");
-  add_model_options(*command, options->model);
+  add_model_options_without_compute(*command, options->model);
   add_data_options(*command, *options);
   add_learning_options(*command, options->settings);
   add_keeping_options(*command, *options);

@@ -98,4 +98,12 @@ double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 *
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
+void add_precision_option(CLI::App& command, std::string& precision) {
+  command
+      .add_option("--precision", precision,
+                  "of weights and activations: bf16, or f32 for reference")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->capture_default_str();
+}
+
 }  // namespace rr

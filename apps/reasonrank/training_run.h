@@ -43,4 +43,7 @@ double in_gib(std::size_t bytes);
 // A line on standard error.
 void say(const std::string& line);
 
+// --precision bf16|f32: what a learner's products are computed in.
+void add_precision_option(CLI::App& command, std::string& precision);
+
 }  // namespace rr

@@ -43,7 +43,7 @@ Result<std::vector<float>> score_tokens(LocalModel& model, std::span<const Token
   if (std::any_of(logprobs.begin(), logprobs.end(), [](float x) { return x != x; })) {
     return Error{Errc::kRejected,
                  "the model's scores are not numbers; its weights may be damaged, or too large for "
-                 "this precision (--precision f32)",
+                 "bf16 (--compute f32)",
                  ""};
   }
   return logprobs;

@@ -1,5 +1,7 @@
 #include "rr/nn/decoder.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
 #include "rr/base/check.h"
@@ -16,6 +18,8 @@ namespace {
 
 ProductFamily select_family(const DecoderConfig& config, const DecoderOptions& options) {
   if (options.precision == Precision::kF32) return ProductFamily::kF32;
+  if (options.precision == Precision::kInt8) return ProductFamily::kInt8;
+  if (options.precision == Precision::kInt4) return ProductFamily::kInt4;
   if (options.force_generic) return ProductFamily::kGeneric;
   const std::size_t q_size = config.num_heads * config.head_dim;
   const bool fills_tiles =
@@ -36,8 +40,10 @@ Engine select_engine(const DecoderConfig& config, const DecoderOptions& options)
   engine.activation = activation_element(engine.family);
   engine.kernels = &select_row_kernels(options.force_generic);
   engine.kv = kv_shape(config, options);
-  engine.attention =
-      select_attention(engine.activation, engine.kv.element, config.head_dim, *engine.kernels);
+  const bool attends_in_bf16 =
+      is_quantised(engine.family) && !options.force_generic && can_multiply_bf16();
+  engine.attention = select_attention(attends_in_bf16 ? Element::kBf16 : engine.activation,
+                                      engine.kv.element, config.head_dim, *engine.kernels);
   return engine;
 }
 
@@ -66,6 +72,10 @@ class FamilyDecoder final : public Decoder {
 
   std::string kernel_name() const override {
     switch (engine_.family) {
+      case ProductFamily::kInt8:
+        return fmt::format("int8 ({})", engine_.kernels->name);
+      case ProductFamily::kInt4:
+        return fmt::format("int4 ({})", engine_.kernels->name);
       case ProductFamily::kF32:
         return "oneDNN float32";
       case ProductFamily::kGeneric:
@@ -111,20 +121,32 @@ class FamilyDecoder final : public Decoder {
 };
 
 // Bytes of a packed linear layer: outputs come in whole columns of tiles.
-std::size_t packed_bytes(std::size_t outputs, std::size_t inputs, Element element) {
-  const std::size_t padded = (outputs + 63) / 64 * 64;
-  return padded * inputs * element_bytes(element);
+std::size_t packed_bytes(std::size_t outputs, std::size_t inputs, ProductFamily family) {
+  switch (family) {
+    case ProductFamily::kInt8:
+      return num_strips(outputs) * int8_strip_bytes(padded_inputs(inputs));
+    case ProductFamily::kInt4:
+      return num_strips(outputs) * int4_strip_bytes(padded_inputs(inputs));
+    case ProductFamily::kF32:
+      return (outputs + 63) / 64 * 64 * inputs * sizeof(float);
+    case ProductFamily::kAmx:
+    case ProductFamily::kBf16:
+    case ProductFamily::kGeneric:
+      break;
+  }
+  return (outputs + 63) / 64 * 64 * inputs * sizeof(Bf16);
 }
 
-std::size_t weight_bytes(const DecoderConfig& config, Element element) {
+std::size_t weight_bytes(const DecoderConfig& config, ProductFamily family) {
   const std::size_t q = config.num_heads * config.head_dim;
   const std::size_t kv = config.num_kv_heads * config.head_dim;
   const std::size_t hidden = config.hidden_size;
-  const std::size_t a_layer = packed_bytes(q + 2 * kv, hidden, element) +
-                              packed_bytes(hidden, q, element) +
-                              packed_bytes(2 * config.ffn_size, hidden, element) +
-                              packed_bytes(hidden, config.ffn_size, element);
-  const std::size_t output = packed_bytes(config.vocabulary_size, hidden, element);
+  const std::size_t a_layer = packed_bytes(q + 2 * kv, hidden, family) +
+                              packed_bytes(hidden, q, family) +
+                              packed_bytes(2 * config.ffn_size, hidden, family) +
+                              packed_bytes(hidden, config.ffn_size, family);
+  const std::size_t output = packed_bytes(config.vocabulary_size, hidden, output_family(family));
+  const Element element = family == ProductFamily::kF32 ? Element::kF32 : Element::kBf16;
   const std::size_t embedding =
       config.has_tied_embedding ? 0 : config.vocabulary_size * hidden * element_bytes(element);
   return config.num_layers * a_layer + output + embedding;
@@ -136,13 +158,11 @@ std::size_t weight_bytes(const DecoderConfig& config, Element element) {
 MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& options,
                        std::size_t max_rows) {
   constexpr std::size_t kThreads = 16;  // an upper guess: workers are small beside the weights
-  const internal::Element element =
-      options.precision == Precision::kF32 ? internal::Element::kF32 : internal::Element::kBf16;
+  const internal::ProductFamily family = internal::select_family(config, options);
   MemoryPlan plan;
-  plan.weight_bytes = internal::weight_bytes(config, element);
+  plan.weight_bytes = internal::weight_bytes(config, family);
   plan.kv_bytes_per_token = internal::kv_shape(config, options).block_bytes() / kKvBlockTokens;
-  plan.scratch_bytes =
-      internal::scratch_bytes(config, internal::select_family(config, options), max_rows, kThreads);
+  plan.scratch_bytes = internal::scratch_bytes(config, family, max_rows, kThreads);
   return plan;
 }
 

@@ -21,6 +21,10 @@ enum class Precision {
   kBf16,  // weights, activations entering products, and KV cache in bf16; sums, norms, softmax in
           // float32
   kF32,   // everything in float32, for tests and references
+  kInt8,  // weights in 8 bits by output, activations entering products in 8 bits by 32; the
+          // KV cache and attention as in bf16
+  kInt4,  // weights in 4 bits by 32, those of a GGUF file's Q4_0 and Q4_1 as they are; the
+          // output layer and all else as in kInt8
 };
 
 struct DecoderOptions {
@@ -102,7 +106,7 @@ class Decoder {
 
   virtual const DecoderConfig& config() const = 0;
 
-  // "bf16 (AMX)", "oneDNN bf16 (AVX-512)", "generic float32": what runs, for reports.
+  // "bf16 (AMX)", "oneDNN bf16 (AVX-512)", "int8 (AVX-512 VNNI)": what runs, for reports.
   virtual std::string kernel_name() const = 0;
 
   // Takes over what a learner has made of its weights or adapters, packed again. From then on the

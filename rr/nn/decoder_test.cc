@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <numeric>
 
 #include "rr/base/json.h"
@@ -126,6 +127,10 @@ Difference difference(const std::vector<double>& a, const std::vector<double>& b
 constexpr DecoderOptions kF32 = {.precision = Precision::kF32};
 constexpr DecoderOptions kBf16 = {.precision = Precision::kBf16};
 constexpr DecoderOptions kGeneric = {.precision = Precision::kBf16, .force_generic = true};
+constexpr DecoderOptions kInt8 = {.precision = Precision::kInt8};
+constexpr DecoderOptions kInt4 = {.precision = Precision::kInt4};
+constexpr DecoderOptions kGenericInt8 = {.precision = Precision::kInt8, .force_generic = true};
+constexpr DecoderOptions kGenericInt4 = {.precision = Precision::kInt4, .force_generic = true};
 constexpr DecoderOptions kGenericF32 = {.precision = Precision::kF32, .force_generic = true};
 
 // Tiny models of every architecture -----------------------------------------------------------
@@ -459,26 +464,47 @@ TEST_P(Invariance, OnlyTheWantedRowsGetLogits) {
       std::equal(last.begin(), last.end(), all.end() - static_cast<std::ptrdiff_t>(vocabulary)));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Invariance, testing::Values(kF32, kBf16, kGeneric),
-                         [](const auto& tested) -> std::string {
-                           if (tested.param.force_generic) return "Generic";
-                           return tested.param.precision == Precision::kF32 ? "Float32" : "Bf16";
-                         });
+std::string name_of(const DecoderOptions& options) {
+  static const std::map<Precision, std::string> kNames = {{Precision::kBf16, "Bf16"},
+                                                          {Precision::kF32, "Float32"},
+                                                          {Precision::kInt8, "Int8"},
+                                                          {Precision::kInt4, "Int4"}};
+  return (options.force_generic ? "Generic" : "") + kNames.at(options.precision);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Invariance,
+                         testing::Values(kF32, kBf16, kGeneric, kInt8, kInt4, kGenericInt8,
+                                         kGenericInt4),
+                         [](const auto& tested) { return name_of(tested.param); });
 
 TEST_F(DefaultModel, IsInvariantToo) {
   const Ids ids = some_ids(300, 49152, 10);
-  const Loaded one = load(default_model_file(), kBf16, 1);
-  const Loaded two = load(default_model_file(), kBf16, 2);
-  const auto at_once = one->new_sequence();
-  const auto in_chunks = two->new_sequence();
-  last_logits(*two.decoder, *in_chunks, std::span(ids).first(140));
-  last_logits(*two.decoder, *in_chunks, std::span(ids).subspan(140, 159));
-  EXPECT_EQ(last_logits(*two.decoder, *in_chunks, std::span(ids).last(1)),
-            last_logits(*one.decoder, *at_once, ids));
+  for (const DecoderOptions& options : {kBf16, kInt8, kInt4}) {
+    const Loaded one = load(default_model_file(), options, 1);
+    const Loaded two = load(default_model_file(), options, 2);
+    const auto at_once = one->new_sequence();
+    const auto in_chunks = two->new_sequence();
+    last_logits(*two.decoder, *in_chunks, std::span(ids).first(140));
+    last_logits(*two.decoder, *in_chunks, std::span(ids).subspan(140, 159));
+    EXPECT_EQ(last_logits(*two.decoder, *in_chunks, std::span(ids).last(1)),
+              last_logits(*one.decoder, *at_once, ids));
+  }
 }
 
-// Sizes that fill no AMX tile, or no vector: each takes another way through the kernels.
-TEST(OddSizes, StayCloseToFloat32InBf16) {
+// How far logits are from what they should be, as a share of their size.
+double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  double squares = 0;
+  double error = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    squares += static_cast<double>(expected[i]) * expected[i];
+    error += std::pow(static_cast<double>(found[i]) - expected[i], 2);
+  }
+  return std::sqrt(error / squares);
+}
+
+// Sizes that fill no AMX tile, no vector, or no block: each takes another way through the kernels.
+TEST(OddSizes, StayCloseToFloat32) {
   struct Case {
     const char* key;
     int value;
@@ -491,17 +517,39 @@ TEST(OddSizes, StayCloseToFloat32InBf16) {
     const FakeModel files = small_model(config);
     const Ids ids = some_ids(200, 257, 13);
     const auto expected = all_logits(*load(files, kF32).decoder, ids);
-    for (const DecoderOptions& options : {kBf16, kGeneric}) {
+    for (const auto& [options, most] :
+         std::vector<std::pair<DecoderOptions, double>>{{kBf16, 0.02},
+                                                        {kGeneric, 0.02},
+                                                        {kInt8, 0.05},
+                                                        {kGenericInt8, 0.05},
+                                                        {kInt4, 0.35},
+                                                        {kGenericInt4, 0.35}}) {
       const auto found = all_logits(*load(files, options).decoder, ids);
-      ASSERT_EQ(found.size(), expected.size());
-      double squares = 0;
-      double error = 0;
-      for (std::size_t i = 0; i < found.size(); ++i) {
-        squares += static_cast<double>(expected[i]) * expected[i];
-        error += std::pow(static_cast<double>(found[i]) - expected[i], 2);
-      }
-      EXPECT_LT(std::sqrt(error / squares), 0.02) << key << " " << value;
+      EXPECT_LT(relative_error(found, expected), most) << key << " " << value;
     }
+  }
+}
+
+// Adapters are computed as in float32 beside quantised weights.
+TEST(Quantised, TakesAdaptersAndAdoptsWeights) {
+  const FakeModel files = small_model(small_config("qwen2"));
+  const Ids ids = some_ids(40, 300, 14);
+  for (DecoderOptions options : {kInt8, kInt4}) {
+    const auto without = all_logits(*load(files, options).decoder, ids);
+    options.lora = LoraShape{.rank = 4, .alpha = 8};
+    EXPECT_EQ(all_logits(*load(files, options).decoder, ids), without);
+  }
+}
+
+// Damaged numbers are not rounded to good ones on their way through a quantised product.
+TEST(Quantised, NumbersThatAreNoneComeOut) {
+  FakeModel files = small_model(small_config("llama"));
+  for (float& value : files.values("model.layers.0.input_layernorm.weight")) value = 3e38f;
+  const Ids ids = some_ids(3, 300, 15);
+  for (const DecoderOptions& options : {kInt8, kInt4, kGenericInt8, kGenericInt4}) {
+    const auto logits = all_logits(*load(files, options).decoder, ids);
+    EXPECT_FALSE(
+        std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); }));
   }
 }
 
@@ -652,6 +700,13 @@ TEST(MemoryPlan, CountsWhatTheDefaultModelTakes) {
   EXPECT_EQ(plan.kv_bytes_per_token, 30u * 3 * 64 * 2 * 2);
   EXPECT_LT(plan.scratch_bytes, std::size_t{64} << 20);
   EXPECT_EQ(plan_memory(config, kF32, 512).weight_bytes, 2 * plan.weight_bytes);
+  // A byte a weight and a scale an output; 20 bytes for 32 weights, the output layer a byte each.
+  const std::size_t output = 49152 * 576;
+  const std::size_t layers = 134515008 - 61 * 576 - output;
+  const std::size_t outputs = 30 * (960 + 576 + 2 * 1536 + 576);
+  EXPECT_EQ(plan_memory(config, kInt8, 512).weight_bytes,
+            layers + 4 * outputs + output + 4 * 49152);
+  EXPECT_EQ(plan_memory(config, kInt4, 512).weight_bytes, layers / 32 * 20 + output + 4 * 49152);
 }
 
 TEST(MemoryPlan, RefusesAModelThatDoesNotFitWithTheNumbers) {

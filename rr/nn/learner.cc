@@ -61,6 +61,8 @@ class FamilyLearner final : public Learner {
         return "generic float32";
       case ProductFamily::kAmx:
       case ProductFamily::kBf16:
+      case ProductFamily::kInt8:
+      case ProductFamily::kInt4:
         break;
     }
     return "oneDNN bf16";
@@ -162,6 +164,8 @@ LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOpti
 
 Result<std::unique_ptr<Learner>> Learner::load(const ModelFiles& files,
                                                const LearnerOptions& options, ThreadPool& pool) {
+  RR_CHECK(options.precision == Precision::kF32 || options.precision == Precision::kBf16,
+           "quantised weights do not learn");
   RR_TRY(DecoderConfig config, read_decoder_config(files));
   auto learner = std::make_unique<internal::FamilyLearner>(std::move(config), options, pool);
   RR_TRY_STATUS(learner->load(files));

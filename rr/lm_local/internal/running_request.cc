@@ -106,8 +106,8 @@ void RunningRequest::take_row(std::span<const float> scores, std::size_t place) 
   const double total = log_sum_exp(scores);
   if (!std::isfinite(total)) {
     fail({Errc::kRejected,
-          "the model's scores are not numbers; its weights may be damaged, or too large for this "
-          "precision (--precision f32)",
+          "the model's scores are not numbers; its weights may be damaged, or too large for bf16 "
+          "(--compute f32)",
           ""});
     return;
   }

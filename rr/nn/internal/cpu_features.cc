@@ -32,6 +32,7 @@ CpuFeatures detect() {
                         __builtin_cpu_supports("avx512bw") != 0 &&
                         __builtin_cpu_supports("avx512dq") != 0 &&
                         __builtin_cpu_supports("avx512vl") != 0;
+  features.has_avx512_vnni = features.has_avx512 && __builtin_cpu_supports("avx512vnni") != 0;
   features.has_avx512_bf16 = features.has_avx512 && __builtin_cpu_supports("avx512bf16") != 0;
   features.has_amx_bf16 = features.has_avx512_bf16 && has_amx_bf16();
   return features;
@@ -46,6 +47,7 @@ const CpuFeatures& cpu_features() {
 
 const RowKernels& select_row_kernels(bool force_generic) {
   if (force_generic) return baseline_kernels();
+  if (cpu_features().has_avx512_vnni) return avx512_vnni_kernels();
   if (cpu_features().has_avx512) return avx512_kernels();
   if (cpu_features().has_avx2) return avx2_kernels();
   return baseline_kernels();

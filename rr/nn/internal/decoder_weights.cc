@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/nn/internal/quantised_linear.h"
 #include "rr/nn/internal/team.h"
 #include "rr/nn/internal/tensor_reader.h"
 
@@ -141,11 +142,11 @@ class DecoderWeightsLoader {
     const std::vector<std::size_t> shape = {config_.vocabulary_size, config_.hidden_size};
     RR_TRY(const TensorView* embedding, reader_.find(reader_.name(kEmbedding), shape));
     if (config_.has_tied_embedding) {
-      weights.output = stacked({{{embedding, 0}, kEmbedding.hugging_face}}, false);
+      weights.output = stacked({{{embedding, 0}, kEmbedding.hugging_face}}, true);
       return ok_status();
     }
     RR_TRY(const TensorView* output, reader_.find(reader_.name(kOutput), shape));
-    weights.output = stacked({{{output, 0}, kOutput.hugging_face}}, false);
+    weights.output = stacked({{{output, 0}, kOutput.hugging_face}}, true);
     weights.embedding_element = family_ == ProductFamily::kF32 ? Element::kF32 : Element::kBf16;
     weights.embedding =
         AlignedBuffer(embedding->num_elements() * element_bytes(weights.embedding_element));
@@ -169,7 +170,7 @@ class DecoderWeightsLoader {
 
   // A linear layer whose outputs are those of the matrices, one after another.
   std::unique_ptr<Linear> stacked(const std::vector<NamedMatrix>& matrices,
-                                  bool takes_adapters = true) {
+                                  bool is_output = false) {
     std::size_t outputs = 0;
     for (const NamedMatrix& matrix : matrices) outputs += matrix.source.tensor->num_rows();
     std::vector<std::vector<TensorRows>> panels;
@@ -189,7 +190,7 @@ class DecoderWeightsLoader {
         }
       }
     }
-    return linear_of(matrices, std::move(panels), takes_adapters);
+    return linear_of(matrices, std::move(panels), is_output);
   }
 
   // A linear layer each of whose panels has some rows of `first` and the same rows of `second`.
@@ -201,12 +202,11 @@ class DecoderWeightsLoader {
       panels.push_back({{first.name, row, count}, {second.name, row, count}});
       row += count;
     }
-    return linear_of({first, second}, std::move(panels), true);
+    return linear_of({first, second}, std::move(panels), false);
   }
 
   std::unique_ptr<Linear> linear_of(const std::vector<NamedMatrix>& matrices,
-                                    std::vector<std::vector<TensorRows>> panels,
-                                    bool takes_adapters) {
+                                    std::vector<std::vector<TensorRows>> panels, bool is_output) {
     for (const NamedMatrix& matrix : matrices) sources_[matrix.name] = matrix.source;
     std::vector<std::size_t> outputs;
     for (const std::vector<TensorRows>& panel : panels) {
@@ -215,11 +215,12 @@ class DecoderWeightsLoader {
       outputs.push_back(count);
     }
     std::unique_ptr<Linear> linear =
-        make_linear(family_, matrices[0].source.tensor->row_length(), outputs, cache_, kernels_);
+        make_linear(is_output ? output_family(family_) : family_,
+                    matrices[0].source.tensor->row_length(), outputs, cache_, kernels_);
     for (std::size_t p = 0; p < panels.size(); ++p) {
       panels_.push_back({linear.get(), p, panels[p]});
     }
-    if (!adapters_ || !takes_adapters) return linear;
+    if (!adapters_ || is_output) return linear;
     auto adapted = std::make_unique<AdaptedLinear>(
         std::move(linear), std::move(panels), adapters_->shape, *adapters_->products, kernels_);
     adapted_.push_back(adapted.get());
@@ -238,6 +239,7 @@ class DecoderWeightsLoader {
   }
 
   void pack(const LoadedPanel& panel, AlignedBuffer& buffer, ProductScratch& scratch) {
+    if (panel.linear->takes_int4_blocks()) return pack_int4(panel);
     const std::size_t inputs = panel.linear->num_inputs();
     buffer.reserve(panel.linear->panel_outputs(panel.panel) * inputs * sizeof(float));
     float* next = buffer.data<float>();
@@ -251,6 +253,18 @@ class DecoderWeightsLoader {
       }
     }
     panel.linear->pack(panel.panel, buffer.data<float>(), scratch);
+  }
+
+  void pack_int4(const LoadedPanel& panel) {
+    std::vector<Int4Block> blocks(panel.linear->num_inputs() / kQuantBlock);
+    std::size_t output = 0;
+    for (const TensorRows& rows : panel.rows) {
+      const RowSource& source = sources_.at(rows.name);
+      for (std::size_t r = rows.first_row; r < rows.first_row + rows.num_rows; ++r) {
+        if (auto read = reader_.read_int4_row(source, r, blocks); !read.ok()) fail(read.error());
+        panel.linear->pack_int4(panel.panel, output++, blocks);
+      }
+    }
   }
 
   void clear(AdaptedLinear& linear, ProductScratch& scratch) const {

@@ -4,6 +4,7 @@
 
 #include "rr/nn/internal/attention.h"
 #include "rr/nn/internal/bf16.h"
+#include "rr/nn/internal/quantised_layout.h"
 
 namespace rr::internal {
 
@@ -17,6 +18,7 @@ constexpr std::size_t element_bytes(Element element) {
 // (rms_norm.h, swiglu.h, ...) are compiled in one file a set, each with its own compiler flags; the
 // program itself needs no more than x86-64.
 struct RowKernels {
+  const char* name;  // of the instruction set
   void (*rms_norm_f32)(const float* row, const float* weight, float epsilon, std::size_t size,
                        float* out);
   void (*rms_norm_bf16)(const float* row, const float* weight, float epsilon, std::size_t size,
@@ -37,11 +39,16 @@ struct RowKernels {
   void (*merge_attention)(std::size_t rows, std::size_t head_dim, const float* max,
                           const float* sum, const float* out, float* total_max, float* total_sum,
                           float* total_out);
+  void (*quantise_block)(const float* in, std::size_t size, std::size_t padded, std::int8_t* values,
+                         float* scale, std::int32_t* sum);
+  void (*multiply_int8)(const QuantisedProduct& product);
+  void (*multiply_int4)(const QuantisedProduct& product);
 };
 
 const RowKernels& baseline_kernels();
-const RowKernels& avx2_kernels();    // requires AVX2 and FMA
-const RowKernels& avx512_kernels();  // requires AVX-512 F, BW, DQ, VL
+const RowKernels& avx2_kernels();         // requires AVX2 and FMA
+const RowKernels& avx512_kernels();       // requires AVX-512 F, BW, DQ, VL
+const RowKernels& avx512_vnni_kernels();  // requires AVX-512 VNNI and these
 
 // Attention on bf16 products: queries, keys and values in bf16, sums in float32.
 void attend_avx512_bf16(const AttentionTile& tile);  // requires AVX512_BF16; head_dim % 16 == 0
@@ -51,6 +58,7 @@ void attend_amx_bf16(const AttentionTile& tile);  // requires AMX-BF16 and that;
 struct CpuFeatures {
   bool has_avx2 = false;         // with FMA
   bool has_avx512 = false;       // F, BW, DQ, VL
+  bool has_avx512_vnni = false;  // with has_avx512
   bool has_avx512_bf16 = false;  // with has_avx512
   bool has_amx_bf16 = false;     // and the system lets us use the tiles
 };

@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const RowKernels& avx2_kernels() {
-  static const RowKernels table = make_row_kernels();
+  static const RowKernels table = make_row_kernels("AVX2");
   return table;
 }
 

@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const RowKernels& avx512_kernels() {
-  static const RowKernels table = make_row_kernels();
+  static const RowKernels table = make_row_kernels("AVX-512");
   return table;
 }
 

@@ -7,6 +7,7 @@
 #include "rr/nn/internal/attention.h"
 #include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/kv_layout.h"
+#include "rr/nn/internal/quantised_product.h"
 #include "rr/nn/internal/rms_norm.h"
 #include "rr/nn/internal/rope.h"
 #include "rr/nn/internal/swiglu.h"
@@ -26,8 +27,9 @@ static inline void widen_row(const Bf16* in, std::size_t size, float* out) {
   for (std::size_t i = 0; i < size; ++i) out[i] = to_float(in[i]);
 }
 
-static inline RowKernels make_row_kernels() {
+static inline RowKernels make_row_kernels(const char* name) {
   RowKernels table{};
+  table.name = name;
   table.rms_norm_f32 = rms_norm<float>;
   table.rms_norm_bf16 = rms_norm<Bf16>;
   table.swiglu_f32 = swiglu<float>;
@@ -42,6 +44,9 @@ static inline RowKernels make_row_kernels() {
   table.attend_f32 = attend_in_float32<float>;
   table.attend_bf16 = attend_in_float32<Bf16>;
   table.merge_attention = merge_attention;
+  table.quantise_block = quantise_block;
+  table.multiply_int8 = multiply_int8;
+  table.multiply_int4 = multiply_int4;
   return table;
 }
 

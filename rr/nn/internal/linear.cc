@@ -11,6 +11,7 @@
 
 #include "rr/base/check.h"
 #include "rr/nn/internal/product_amx.h"
+#include "rr/nn/internal/quantised_linear.h"
 
 namespace rr::internal {
 namespace {
@@ -342,6 +343,10 @@ class GenericLinear : public Linear {
 
 }  // namespace
 
+void Linear::pack_int4(std::size_t, std::size_t, std::span<const Int4Block>) {
+  RR_CHECK(false, "only int4 takes int4's blocks");
+}
+
 std::size_t Linear::max_panel_outputs() const {
   std::size_t most = 0;
   for (std::size_t p = 0; p < num_panels(); ++p) most = std::max(most, panel_outputs(p));
@@ -356,6 +361,9 @@ std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs
   }
   if (family == ProductFamily::kGeneric) {
     return std::make_unique<GenericLinear>(num_inputs, std::move(panels), cache, kernels);
+  }
+  if (is_quantised(family)) {
+    return make_quantised_linear(family, num_inputs, std::move(panels), cache.arena(), kernels);
   }
   return std::make_unique<PackedLinear>(family, num_inputs, std::move(panels), cache);
 }

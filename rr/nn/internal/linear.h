@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,23 @@ enum class ProductFamily {
   kBf16,     // oneDNN on bf16 activations and weights; needs AVX512_BF16
   kGeneric,  // weights kept in bf16, widened piece by piece for oneDNN products in float32
   kF32,      // oneDNN on float32 weights
+  kInt8,     // weights of 8 bits by output, activations in blocks of 32; see quantised_layout.h
+  kInt4,     // weights of 4 bits in blocks of 32, activations as for kInt8
 };
 
 // What its products take in.
 constexpr Element activation_element(ProductFamily family) {
   const bool takes_bf16 = family == ProductFamily::kAmx || family == ProductFamily::kBf16;
   return takes_bf16 ? Element::kBf16 : Element::kF32;
+}
+
+constexpr bool is_quantised(ProductFamily family) {
+  return family == ProductFamily::kInt8 || family == ProductFamily::kInt4;
+}
+
+// That of the output layer, which bears four bits less well than the others.
+constexpr ProductFamily output_family(ProductFamily family) {
+  return family == ProductFamily::kInt4 ? ProductFamily::kInt8 : family;
 }
 
 // The one engine of all primitives, streams and memories: oneDNN does not mix engines.
@@ -33,15 +45,18 @@ const dnnl::engine& cpu_engine();
 struct ProductScratch {
   dnnl::stream stream{cpu_engine()};
   AlignedBuffer dnnl_scratchpad;
-  AlignedBuffer widened;  // kGeneric
-  AlignedBuffer low;      // of adapters: A x, in float32 and as activations
-  AlignedBuffer added;    // of adapters: B A x
+  AlignedBuffer widened;    // kGeneric
+  AlignedBuffer quantised;  // kInt8, kInt4
+  AlignedBuffer low;        // of adapters: A x, in float32 and as activations
+  AlignedBuffer added;      // of adapters: B A x
 };
 
 // oneDNN products are computed for a few numbers of rows only, so that few kernels have to be
 // generated. Requires 1 <= rows <= kMaxProductRows.
 constexpr std::size_t kMaxProductRows = 128;
 std::size_t padded_product_rows(std::size_t rows);
+
+struct Int4Block;
 
 // The weight of a linear layer, packed once for products. It is cut by outputs into panels that
 // threads can take one by one.
@@ -57,6 +72,11 @@ class Linear {
   // Sets the weight of a panel: [panel_outputs, num_inputs] float32. Panels may be packed by
   // several threads at the same time.
   virtual void pack(std::size_t panel, const float* weight, ProductScratch& scratch) = 0;
+
+  // Whether it takes weights that a file has in int4's own blocks (quantised_linear.h) as they are:
+  // those of one output of a panel. As pack().
+  virtual bool takes_int4_blocks() const { return false; }
+  virtual void pack_int4(std::size_t panel, std::size_t output, std::span<const Int4Block> blocks);
 
   // out [rows padded, panel_outputs] float32 = in [rows padded, num_inputs] * weight^T. `in` holds
   // activation_element(family) numbers; what stands in padding rows does not matter, but must be

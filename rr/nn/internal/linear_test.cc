@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
 #include "rr/nn/internal/decoder_weights.h"
 #include "rr/nn/internal/fake_model.h"
+#include "rr/nn/internal/half.h"
+#include "rr/nn/internal/quantised_linear.h"
+#include "rr/nn/internal/tensor_reader.h"
 
 namespace rr::internal {
 namespace {
@@ -131,6 +135,207 @@ TEST(Linear, GivesBackARowOfItsWeight) {
                              product.weight.begin() + static_cast<std::ptrdiff_t>(n * 160)))
           << "family " << static_cast<int>(family) << ", row " << n;
     }
+  }
+}
+
+// Quantised ------------------------------------------------------------------------------------
+
+struct NamedKernels {
+  const char* name;
+  const RowKernels* kernels;
+};
+
+std::vector<NamedKernels> kernels_here() {
+  std::vector<NamedKernels> result = {{"baseline", &baseline_kernels()}};
+  if (cpu_features().has_avx2) result.push_back({"avx2", &avx2_kernels()});
+  if (cpu_features().has_avx512) result.push_back({"avx512", &avx512_kernels()});
+  if (cpu_features().has_avx512_vnni) result.push_back({"vnni", &avx512_vnni_kernels()});
+  return result;
+}
+
+std::unique_ptr<Linear> quantised(const Product& product, ProductFamily family,
+                                  std::vector<std::size_t> panels, ProductCache& cache,
+                                  const RowKernels& kernels) {
+  auto linear = make_linear(family, product.inputs, std::move(panels), cache, kernels);
+  ProductScratch scratch;
+  std::size_t first = 0;
+  for (std::size_t p = 0; p < linear->num_panels(); ++p) {
+    linear->pack(p, product.weight.data() + first * product.inputs, scratch);
+    first += linear->panel_outputs(p);
+  }
+  return linear;
+}
+
+// The kernels with rows rounded as the baseline rounds them: where a number lies halfway between
+// two steps, instruction sets may differ.
+RowKernels with_baseline_rounding(const RowKernels& kernels) {
+  RowKernels result = kernels;
+  result.quantise_block = baseline_kernels().quantise_block;
+  return result;
+}
+
+// A row of the input after its rounding.
+std::vector<float> rounded_row(const Product& product, std::size_t row) {
+  std::vector<float> rounded;
+  for (std::size_t start = 0; start < product.inputs; start += kQuantBlock) {
+    const std::size_t size = std::min(kQuantBlock, product.inputs - start);
+    std::vector<std::int8_t> values(size);
+    float scale = 0;
+    std::int32_t sum = 0;
+    baseline_kernels().quantise_block(product.in.data() + row * product.inputs + start, size, size,
+                                      values.data(), &scale, &sum);
+    for (const std::int8_t value : values) rounded.push_back(scale * value);
+  }
+  return rounded;
+}
+
+TEST(QuantiseBlock, RoundsToTheNearestOf127StepsOfTheLargest) {
+  for (const auto& [name, kernels] : kernels_here()) {
+    for (const std::size_t size : std::vector<std::size_t>{1, 31, 32, 576}) {
+      const auto row = some_floats(size, 3);
+      std::vector<std::int8_t> values(size + 5, 1);
+      float scale = 0;
+      std::int32_t sum = 0;
+      kernels->quantise_block(row.data(), size, size + 5, values.data(), &scale, &sum);
+      float most = 0;
+      for (const float value : row) most = std::max(most, std::abs(value));
+      EXPECT_FLOAT_EQ(scale, most / 127) << name;
+      for (std::size_t i = 0; i < size; ++i) {
+        EXPECT_LE(std::abs(scale * values[i] - row[i]), 0.5001f * scale) << name;
+      }
+      EXPECT_EQ(std::accumulate(values.begin(), values.end(), 0), sum) << name;
+      EXPECT_TRUE(std::all_of(values.end() - 5, values.end(), [](auto v) { return v == 0; }));
+    }
+  }
+}
+
+TEST(QuantiseBlock, PassesOnZerosAndNumbersThatAreNone) {
+  for (const auto& [name, kernels] : kernels_here()) {
+    for (const float odd : {0.0f, NAN, INFINITY, -INFINITY}) {
+      std::vector<float> row(40);
+      row[33] = odd;
+      std::vector<std::int8_t> values(40);
+      float scale = 1;
+      std::int32_t sum = 1;
+      kernels->quantise_block(row.data(), 40, 40, values.data(), &scale, &sum);
+      EXPECT_EQ(std::isfinite(scale), std::isfinite(odd)) << name << " " << odd;
+      if (odd != 0) continue;
+      EXPECT_EQ(scale, 0.0f);
+      EXPECT_EQ(sum, 0);
+    }
+  }
+}
+
+class QuantisedLinear : public testing::TestWithParam<ProductFamily> {};
+
+TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
+  for (const auto& [name, kernels] : kernels_here()) {
+    for (const auto& [inputs, panels] :
+         std::vector<std::pair<std::size_t, std::vector<std::size_t>>>{
+             {64, {100}}, {60, {3}}, {160, {64, 64, 12}}, {1536, {70}}, {4, {64}}}) {
+      const Product product{inputs, std::accumulate(panels.begin(), panels.end(), std::size_t{0})};
+      ProductCache cache(GetParam());
+      const RowKernels rounding = with_baseline_rounding(*kernels);
+      const auto linear = quantised(product, GetParam(), panels, cache, rounding);
+      std::vector<float> weight(inputs);
+      for (const std::size_t rows : std::vector<std::size_t>{1, 2, 3, 7, 128}) {
+        const auto found = product.run(*linear, Element::kF32, rows);
+        for (std::size_t n = 0; n < product.outputs; n += 5) {
+          linear->weight_row(n / panels[0], n % panels[0], weight.data());
+          for (std::size_t r = 0; r < rows; r += 6) {
+            const std::vector<float> row = rounded_row(product, r);
+            double expected = 0;
+            for (std::size_t k = 0; k < inputs; ++k) {
+              expected += static_cast<double>(row[k]) * weight[k];
+            }
+            ASSERT_NEAR(found[r * product.outputs + n], expected,
+                        1e-5 * std::sqrt(static_cast<double>(inputs)))
+                << name << ", inputs " << inputs << ", rows " << rows << ", row " << r;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
+  for (const auto& [name, kernels] : kernels_here()) {
+    const Product product{1536, 576};
+    ProductCache cache(GetParam());
+    const auto whole = quantised(product, GetParam(), {576}, cache, *kernels);
+    const auto cut = quantised(product, GetParam(), {192, 256, 128}, cache, *kernels);
+    const auto all = product.run(*whole, Element::kF32, 128);
+    for (const std::size_t rows : std::vector<std::size_t>{1, 2, 3, 4, 5, 6, 7, 40, 127}) {
+      const auto some = product.run(*cut, Element::kF32, rows);
+      EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin())) << name << ", rows " << rows;
+    }
+  }
+}
+
+TEST_P(QuantisedLinear, KeepsWeightsToHalfAStep) {
+  const Product product{160, 140};
+  ProductCache cache(GetParam());
+  const auto linear = quantised(product, GetParam(), {128, 12}, cache, baseline_kernels());
+  std::vector<float> row(160);
+  for (std::size_t n = 0; n < 140; ++n) {
+    linear->weight_row(n / 128, n % 128, row.data());
+    const float* const weight = product.weight.data() + n * 160;
+    const std::size_t block = GetParam() == ProductFamily::kInt4 ? 32 : 160;
+    for (std::size_t start = 0; start < 160; start += block) {
+      const auto [low, high] = std::minmax_element(weight + start, weight + start + block);
+      const float step = GetParam() == ProductFamily::kInt4
+                             ? (*high - *low) / 15
+                             : std::max(std::abs(*low), std::abs(*high)) / 127;
+      for (std::size_t k = start; k < start + block; ++k) {
+        EXPECT_LE(std::abs(row[k] - weight[k]), 0.52f * step) << n << " " << k;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, QuantisedLinear,
+                         testing::Values(ProductFamily::kInt8, ProductFamily::kInt4),
+                         [](const auto& tested) {
+                           return tested.param == ProductFamily::kInt8 ? "Int8" : "Int4";
+                         });
+
+// Rows of Q4_0 and Q4_1 with all sorts of bytes come out as GGML dequantises them.
+TEST(Int4Blocks, AreTheFilesOwn) {
+  const FakeModel files = small_model(small_config("qwen2"));
+  const DecoderConfig config = read_decoder_config(files).value();
+  const TensorReader reader(files, config);
+  for (const TensorType type : {TensorType::kQ4_0, TensorType::kQ4_1}) {
+    const std::size_t block_bytes = block_shape(type).bytes;
+    std::vector<std::byte> bytes(3 * block_bytes);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 89 + 7);
+    for (std::size_t b = 0; b < 3; ++b) {  // scales of moderate size, one negative
+      const std::uint16_t d = float_to_half_bits(b == 1 ? -0.123f : 0.0456f);
+      const std::uint16_t m = float_to_half_bits(-0.3f);
+      std::memcpy(&bytes[b * block_bytes], &d, 2);
+      if (type == TensorType::kQ4_1) std::memcpy(&bytes[b * block_bytes + 2], &m, 2);
+    }
+    const TensorView tensor{"w", type, {1, 96}, bytes};
+    std::vector<float> expected(96);
+    dequantize_row(tensor, 0, expected);
+    std::vector<Int4Block> blocks(3);
+    ASSERT_TRUE(reader.read_int4_row({&tensor, 0}, 0, blocks).ok());
+    for (std::size_t i = 0; i < 96; ++i) {
+      const Int4Block& block = blocks[i / 32];
+      EXPECT_EQ(half_bits_to_float(block.d) * block.q[i % 32] + half_bits_to_float(block.m),
+                expected[i]);
+    }
+  }
+}
+
+TEST(Half, IsExactBothWaysForEveryFiniteNumber) {
+  for (unsigned half = 0; half < 0x10000; ++half) {
+    if ((half & 0x7c00u) == 0x7c00u) continue;  // infinity, NaN
+    const float value = half_bits_to_float(static_cast<std::uint16_t>(half));
+    EXPECT_EQ(float_to_half_bits(value), half);
+    const int exponent = static_cast<int>(half >> 10 & 31u);
+    const double mantissa = (half & 1023u) + (exponent > 0 ? 1024 : 0);
+    const double magnitude = std::ldexp(mantissa, std::max(exponent, 1) - 25);
+    EXPECT_EQ(value, (half & 0x8000u) != 0 ? -magnitude : magnitude);
   }
 }
 

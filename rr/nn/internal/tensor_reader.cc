@@ -7,7 +7,31 @@
 #include <cstdint>
 #include <cstring>
 
+#include "rr/nn/internal/half.h"
+
 namespace rr::internal {
+namespace {
+
+// A block of Q4_0 or Q4_1: d, for Q4_1 m, and 16 bytes with q_i in the low half of byte i and
+// q_(i + 16) in the high half. Q4_0 counts from -8.
+Int4Block file_block(TensorType type, const std::byte* from) {
+  Int4Block block;
+  std::memcpy(&block.d, from, sizeof block.d);
+  from += sizeof block.d;
+  if (type == TensorType::kQ4_0) {
+    block.m = float_to_half_bits(-8.0f * half_bits_to_float(block.d));
+  } else {
+    std::memcpy(&block.m, from, sizeof block.m);
+    from += sizeof block.m;
+  }
+  for (std::size_t i = 0; i < kQuantBlock / 2; ++i) {
+    block.q[i] = std::to_integer<std::uint8_t>(from[i] & std::byte{0x0f});
+    block.q[i + kQuantBlock / 2] = std::to_integer<std::uint8_t>(from[i] >> 4);
+  }
+  return block;
+}
+
+}  // namespace
 
 bool is_finite(const float* values, std::size_t count) {
   std::uint32_t worst = 0;
@@ -76,6 +100,22 @@ Status TensorReader::read_row(const RowSource& source, std::size_t row,
                            "fetch the file again",
                            file_row, source.tensor->name),
                where()};
+}
+
+Status TensorReader::read_int4_row(const RowSource& source, std::size_t row,
+                                   std::span<Int4Block> out) const {
+  std::vector<float> values(source.tensor->row_length());
+  RR_TRY_STATUS(read_row(source, row, values));
+  const TensorType type = source.tensor->type;
+  const std::span<const std::byte> bytes = source.tensor->row(source.file_row(row));
+  for (std::size_t b = 0; b < out.size(); ++b) {
+    if (type == TensorType::kQ4_0 || type == TensorType::kQ4_1) {
+      out[b] = file_block(type, bytes.data() + b * block_shape(type).bytes);
+    } else {
+      out[b] = quantise_int4(std::span(values).subspan(b * kQuantBlock, kQuantBlock));
+    }
+  }
+  return ok_status();
 }
 
 std::size_t TensorReader::interleaved_head_dim() const {

@@ -7,6 +7,7 @@
 
 #include "rr/base/result.h"
 #include "rr/nn/decoder_config.h"
+#include "rr/nn/internal/quantised_linear.h"
 #include "rr/weights/model_files.h"
 
 namespace rr::internal {
@@ -67,6 +68,10 @@ class TensorReader {
 
   // One row as floats, refused by name where it is not finite. `row` as it is used.
   Status read_row(const RowSource& source, std::size_t row, std::span<float> out) const;
+
+  // One row as int4 keeps it: the file's own blocks where they are Q4_0 or Q4_1, otherwise the
+  // nearest. Requires a row of whole blocks. As read_row().
+  Status read_int4_row(const RowSource& source, std::size_t row, std::span<Int4Block> out) const;
 
   // Of the rows of q and k: GGUF permutes those of architecture "llama" only.
   std::size_t interleaved_head_dim() const;

@@ -1,0 +1,10 @@
+#include "rr/nn/internal/kernels_table.h"
+
+namespace rr::internal {
+
+const RowKernels& avx512_vnni_kernels() {
+  static const RowKernels table = make_row_kernels("AVX-512 VNNI");
+  return table;
+}
+
+}  // namespace rr::internal
