@@ -32,7 +32,7 @@ class Training : public Program {
     std::string config = read_file(model_folder_.path() / "config.json").value();
     config.replace(config.find(":512"), 4, ":4096");
     model_folder_.write("config.json", config);
-    model_ = fmt::format(" --model {} --chat-template chatml --precision f32 --threads 1 ",
+    model_ = fmt::format(" --model {} --chat-template chatml --threads 1 ",
                          model_folder_.path().string());
     // That b goes before a.
     write(
@@ -56,7 +56,8 @@ class Training : public Program {
     return text.ok() ? text.value() : "";
   }
   std::string rerank(const std::string& options, const std::string& output) const {
-    return "$R rerank --mode direct --topics topics.jsonl --corpus corpus.jsonl --run run.trec " +
+    return "$R rerank --mode direct --topics topics.jsonl --corpus corpus.jsonl --run run.trec "
+           "--compute f32 " +
            options + " -o " + output;
   }
 
@@ -67,15 +68,16 @@ class Training : public Program {
 TEST_F(Training, WhatWasLearntReranksAsAdapterAndAsModel) {
   for (const char* const kind : {"full", "lora"}) {
     const bool is_lora = std::string(kind) == "lora";
-    expect_done("$R train sft --data data/sft.jsonl --steps 40 --accumulate 1 --warmup 0 " +
-                model_ + (is_lora ? "--lora 8 --lr 0.03 -o " : "--lr 0.01 -o ") + kind);
+    expect_done(
+        "$R train sft --data data/sft.jsonl --steps 40 --accumulate 1 --warmup 0 --precision f32 " +
+        model_ + (is_lora ? "--lora 8 --lr 0.03 -o " : "--lr 0.01 -o ") + kind);
     const std::string with_adapter = std::string(kind) + "-adapter.trec";
     expect_done(rerank(model_ + "--adapter " + kind, with_adapter));
     EXPECT_EQ(docids_of(read(with_adapter)), (std::vector<std::string>{"b", "a"})) << kind;
 
     expect_done(fmt::format("$R export {0} --format safetensors --type f32 -o {0}-model", kind));
     const std::string of_model = std::string(kind) + "-model.trec";
-    expect_done(rerank(fmt::format("--model {}-model --chat-template chatml --precision f32 "
+    expect_done(rerank(fmt::format("--model {}-model --chat-template chatml "
                                    "--threads 1",
                                    kind),
                        of_model));

@@ -103,7 +103,7 @@ TEST_F(SftDataTest, RefusesInOneSentenceWithTheLine) {
               HasSubstr("the prompt is empty"));
   EXPECT_THAT(refusal(R"({"messages": [{"role": "tool", "content": "a"}]})"),
               HasSubstr("found \"tool\""));
-  EXPECT_THAT(refusal("[1]"), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(refusal("[1]"), HasSubstr("expected one JSON object a line"));
   EXPECT_THAT(refusal(""), HasSubstr("found none"));
   EXPECT_THAT(read(R"({"prompt_ids": [1, 2], "completion_ids": [3]})", {.max_length = 2})
                   .error()

@@ -53,7 +53,7 @@ class Program:
 
     def score(self, record, *options):
         (self.work / "score.jsonl").write_text(json.dumps(record) + "\n")
-        out = self.run("model", "score", self.work / "score.jsonl", "--precision", "f32", *options)
+        out = self.run("model", "score", self.work / "score.jsonl", "--compute", "f32", *options)
         return json.loads(out)
 
 

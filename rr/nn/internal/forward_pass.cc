@@ -58,8 +58,7 @@ std::size_t scratch_bytes(const DecoderConfig& config, ProductFamily family, std
   const std::size_t panel = 2 * 1024;
   const std::size_t quantised = is_quantised(family) ? 2 * block * config.ffn_size : 0;
   const std::size_t a_worker = block * (config.hidden_size + config.ffn_size) * activation +
-                               quantised +
-                               block * (panel + qkv) * sizeof(float) +
+                               quantised + block * (panel + qkv) * sizeof(float) +
                                attention_scratch_bytes(tile_rows(config), config.head_dim) * 3;
   const std::size_t shared =
       rows * (config.hidden_size + config.head_dim + q_size) * sizeof(float) +

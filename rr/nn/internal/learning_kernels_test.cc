@@ -193,9 +193,7 @@ Doubles attend_plainly(const AttentionCase& tested, const Doubles& qkv,
 class TiledAttention {
  public:
   TiledAttention(const AttentionCase& tested, std::vector<float> qkv, std::vector<float> g)
-      : head_dim_(tested.head_dim),
-        qkv_(std::move(qkv)),
-        g_(std::move(g)) {
+      : head_dim_(tested.head_dim), qkv_(std::move(qkv)), g_(std::move(g)) {
     d_qkv.resize(qkv_.size());
     Doubles log_sums;
     for (const double value : attend_plainly(tested, widened(qkv_), &log_sums)) {
