@@ -531,7 +531,7 @@ TEST(OddSizes, StayCloseToFloat32) {
 }
 
 // Adapters are computed as in float32 beside quantised weights.
-TEST(Quantised, TakesAdaptersAndAdoptsWeights) {
+TEST(Quantised, AnAdapterThatLearntNothingChangesNothing) {
   const FakeModel files = small_model(small_config("qwen2"));
   const Ids ids = some_ids(40, 300, 14);
   for (DecoderOptions options : {kInt8, kInt4}) {
