@@ -5,6 +5,7 @@
 
 #include "fuzz/input_folder.h"
 #include "rr/base/utf8.h"
+#include "rr/train/sft_settings.h"
 #include "rr/train/trained_model.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -20,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   (void)run->best_checkpoint();
-  const auto settings = rr::sft_settings_from_json(run->run(), "run.json");
+  const auto settings =
+      rr::sft_settings_from_json(run->run().value("settings", rr::Json()), "run.json");
   if (settings.ok()) {
     const auto again = rr::sft_settings_from_json(rr::to_json(settings.value()), "run.json");
     RR_CHECK(again.ok(), "what was read can be written and read");

@@ -183,6 +183,10 @@ Result<RunFolder> RunFolder::open(const fs::path& path) {
   }
   RR_TRY(const std::string text, read_file(path / "run.json"));
   RR_TRY(Json run, parse_json(text, (path / "run.json").string()));
+  if (!run.is_object()) {
+    return Error{Errc::kMalformed, "expected a JSON object: what the run is",
+                 (path / "run.json").string()};
+  }
   return RunFolder(path, std::move(run));
 }
 

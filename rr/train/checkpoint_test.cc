@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
 #include "rr/train/internal/tiny_model.h"
 
@@ -109,6 +110,8 @@ TEST_F(RunFolderTest, IsNotMadeTwiceNorOpenedWhereThereIsNone) {
   create();
   EXPECT_THAT(RunFolder::create(path(), {}).error().to_string(), HasSubstr("--resume"));
   EXPECT_EQ(RunFolder::open(path()).value().run().at("seed"), 7);
+  ASSERT_TRUE(write_file(path() / "run.json", "[1]").ok());
+  EXPECT_THAT(RunFolder::open(path()).error().to_string(), HasSubstr("expected a JSON object"));
 }
 
 TEST_F(RunFolderTest, CutsMetricsBackToTheCheckpoint) {

@@ -20,7 +20,8 @@ Json vectors() { return Json::parse(read_file(shared_data("golden-grpo/vectors.j
 
 TEST(GroupAdvantages, AreTheGoldenOnes) {
   RR_NEEDS_FILE(shared_data("golden-grpo"));
-  for (const Json& example : vectors().at("advantages")) {
+  const Json golden = vectors();
+  for (const Json& example : golden.at("advantages")) {
     for (std::size_t g = 0; g < example.at("rewards").size(); ++g) {
       const auto rewards = example.at("rewards")[g].get<std::vector<double>>();
       const auto expected = example.at("advantages")[g].get<std::vector<double>>();
@@ -88,7 +89,8 @@ void expect_equal(double found, double expected, const std::string& what) {
 
 TEST(PolicyLoss, IsTheGoldenOneWithItsGradient) {
   RR_NEEDS_FILE(shared_data("golden-grpo"));
-  for (const Json& example : vectors().at("loss")) {
+  const Json golden = vectors();
+  for (const Json& example : golden.at("loss")) {
     const Batch found = loss_of(example);
     expect_equal(found.policy, example.at("policy_loss"), "policy");
     expect_equal(found.kl, example.at("kl"), "kl");
