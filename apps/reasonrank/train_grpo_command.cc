@@ -373,31 +373,12 @@ void add_learning_options(CLI::App& command, GrpoSettings& settings) {
   add_precision_option(command, settings.precision);
   add_learning_rate_option(command, settings.lr,
                            "peak learning rate; without it 1e-5, with --lora 0 1e-6");
-  command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
-      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
-      ->capture_default_str();
-  command
-      .add_option("--warmup", settings.warmup, "steps in which the rate rises; below 1: a share")
-      ->capture_default_str();
-  command.add_option("--weight-decay", settings.weight_decay, "of matrices")->capture_default_str();
-  command.add_option("--clip", settings.clip, "largest norm of the gradient; 0: any")
-      ->capture_default_str();
-  command
-      .add_option("--lora", settings.lora,
-                  "rank of adapters that learn in the place of the weights; 0: the weights do")
-      ->type_name("RANK")
-      ->capture_default_str();
-  command.add_option("--lora-alpha", settings.lora_alpha, "their scale; 0: the rank")
-      ->capture_default_str();
+  add_optimiser_options(command, settings);
   command.add_option("--row-tokens", settings.row_tokens, "that go through the learner at once")
       ->capture_default_str();
   command.add_option("--seed", settings.seed, "of tasks, replies and adapters")
       ->capture_default_str();
-  command.add_option("--save-every", settings.save_every, "steps between checkpoints")
-      ->capture_default_str();
-  command.add_option("--keep", settings.keep, "checkpoints to keep, beside the best")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
+  add_checkpoint_options(command, settings);
   command
       .add_option("--validate-every", settings.validate_every,
                   "steps between looks at the held-out tasks, one before the first; 0: at the end")

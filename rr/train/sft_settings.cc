@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "rr/train/internal/learning_settings.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
@@ -101,15 +102,7 @@ Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& 
 }
 
 LearnerOptions learner_options(const SftSettings& settings) {
-  LearnerOptions options;
-  options.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
-  options.seed = settings.seed;
-  if (settings.lora > 0) {
-    const double alpha =
-        settings.lora_alpha > 0 ? settings.lora_alpha : static_cast<double>(settings.lora);
-    options.lora = LoraShape{settings.lora, static_cast<float>(alpha)};
-  }
-  return options;
+  return internal::learner_options_of(settings);
 }
 
 SftDataOptions data_options(const SftSettings& settings, std::size_t context_length) {
@@ -124,10 +117,7 @@ SftDataOptions data_options(const SftSettings& settings, std::size_t context_len
 SftOptions sft_options(const SftSettings& settings, const SftData& data) {
   SftOptions options;
   const std::size_t steps = num_steps(settings, data);
-  const double warmup =
-      settings.warmup < 1 ? settings.warmup * static_cast<double>(steps) : settings.warmup;
-  options.schedule = {decay_named(settings.schedule), learning_rate(settings),
-                      static_cast<std::size_t>(std::ceil(warmup)), steps};
+  options.schedule = internal::schedule_of(settings, learning_rate(settings), steps);
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;
   options.order = {examples_per_step(settings), settings.row_tokens, settings.shuffle,

@@ -64,10 +64,6 @@ LearnerBlocks lay_out_blocks(const LearnerLayout& layout) {
   return blocks;
 }
 
-std::size_t learner_block_bytes(const DecoderConfig& config, Element keys, std::size_t rows) {
-  return (rows + kKvBlockTokens - 1) / kKvBlockTokens * shape_of(config, keys).block_bytes();
-}
-
 LearnerAttention::LearnerAttention(const DecoderConfig& config, const RowKernels& kernels,
                                    const AttentionKernel& attention, const LearnerLayout& layout)
     : config_(config),

@@ -59,7 +59,4 @@ class LearnerAttention {
   std::vector<Task> tasks_;
 };
 
-// Bytes of `blocks` for so many rows that are one segment.
-std::size_t learner_block_bytes(const DecoderConfig& config, Element keys, std::size_t rows);
-
 }  // namespace rr::internal

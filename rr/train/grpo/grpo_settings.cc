@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "rr/train/internal/learning_settings.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
@@ -113,23 +114,12 @@ Result<GrpoSettings> grpo_settings_from_json(const Json& json, const std::string
 }
 
 LearnerOptions learner_options(const GrpoSettings& settings) {
-  LearnerOptions options;
-  options.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
-  options.seed = settings.seed;
-  if (settings.lora > 0) {
-    const double alpha =
-        settings.lora_alpha > 0 ? settings.lora_alpha : static_cast<double>(settings.lora);
-    options.lora = LoraShape{settings.lora, static_cast<float>(alpha)};
-  }
-  return options;
+  return internal::learner_options_of(settings);
 }
 
 Result<GrpoOptions> grpo_options(const GrpoSettings& settings) {
   GrpoOptions options;
-  const double warmup =
-      settings.warmup < 1 ? settings.warmup * static_cast<double>(settings.steps) : settings.warmup;
-  options.schedule = {decay_named(settings.schedule), learning_rate(settings),
-                      static_cast<std::size_t>(std::ceil(warmup)), settings.steps};
+  options.schedule = internal::schedule_of(settings, learning_rate(settings), settings.steps);
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;
   options.tasks_per_step = settings.tasks_per_step;
