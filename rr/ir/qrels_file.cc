@@ -135,7 +135,13 @@ Result<bool> QrelsReader::next(Judgement& judgement) {
     if (line_.starts_with('#') || trim(line_).empty()) continue;
     if (num_judgements_++ == 0) is_jsonl_ = !is_beir_ && looks_like_json(line_);
     RR_TRY_STATUS(is_jsonl_ ? parse_json_line(judgement) : parse(judgement));
-    return true;
+    if (!judgement.qid.str().starts_with('#')) return true;
+    return Error{
+        Errc::kMalformed,
+        fmt::format("expected a qid that does not begin with '#', as comments do in qrels, "
+                    "found \"{}\"",
+                    printable(judgement.qid.str())),
+        where()};
   }
 }
 

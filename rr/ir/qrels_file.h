@@ -54,13 +54,13 @@ class QrelsReader {
 //   BEIR  the header "query-id<tab>corpus-id<tab>score", then "qid<tab>docid<tab>grade" a line.
 //
 //   JSONL {"query-id", "corpus-id", "score"} or R2MED's {"q_id", "p_id", "score"} a line, known by
-//   its
-//         first character.
+//         its first character.
 //
 // A grade is a whole number. Empty lines and lines that begin with '#' are left out, as in
-// trec_eval. Refused, with the line: a malformed line (said in so many words where the file looks
-// like a run), a document judged twice for a topic, an id that is not UTF-8.
-// A folder stands for its qrels/test.tsv (a BEIR collection), test.tsv or qrels.jsonl (R2MED).
+// trec_eval; so a qid that begins with '#' has no place in qrels. Refused, with the line: such a
+// qid (behind a blank, or in JSON), a malformed line (said in so many words where the file looks
+// like a run), a document judged twice for a topic, an id that is not UTF-8. A folder stands for
+// its qrels/test.tsv (a BEIR collection), test.tsv or qrels.jsonl (R2MED).
 Result<Qrels> read_qrels(const std::filesystem::path& path);
 
 // What a judgement is in a line of either layout, with its end; ids as ir/id_spelling.h spells

@@ -64,6 +64,12 @@ TEST(ReadQrels, LinesThatBeginWithAHashAreComments) {
   EXPECT_THAT(qrels_of("1 0 a#1 2\n").at(Qid("1")), UnorderedElementsAre(Pair(Docid("a#1"), 2)));
 }
 
+TEST(ReadQrels, AQidThatWouldBeginACommentIsRefused) {
+  constexpr const char* kExpectation = "1: expected a qid that does not begin with '#'";
+  EXPECT_THAT(failure_in(R"({"qid": "#1", "docid": "a", "score": 1})"), HasSubstr(kExpectation));
+  EXPECT_THAT(failure_in(" #1 0 a 1\n"), HasSubstr("in qrels, found \"#1\""));
+}
+
 TEST(ReadQrels, AMalformedLineIsNamed) {
   EXPECT_EQ(failure_in("1 0 a 2\n1 0 b\n"),
             "2: expected the 4 columns of qrels (qid iteration docid grade), found 3");

@@ -57,14 +57,19 @@ LineSeries& series_of(const std::string& key, TrainingLog& log) {
   return log.metrics.emplace_back(LineSeries{key, {}});
 }
 
-void add_numbers(const Json& record, std::size_t step, TrainingLog& log) {
+Status add_numbers(const Json& record, std::size_t step, const std::string& where,
+                   TrainingLog& log) {
   for (const auto& [key, value] : record.items()) {
     // JSON has no number that is not finite: such a one is written as null.
     if (key == kStep || !(value.is_number() || value.is_null())) continue;
+    if (key.empty()) {
+      return Error{Errc::kMalformed, "expected a name for each number, found \"\"", where};
+    }
     const double number =
         value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
     series_of(key, log).points.push_back({static_cast<double>(step), number});
   }
+  return ok_status();
 }
 
 Result<bool> read_metrics(const fs::path& file, TrainingLog& log) {
@@ -78,8 +83,7 @@ Result<bool> read_metrics(const fs::path& file, TrainingLog& log) {
           where};
     }
     last_step = step;
-    add_numbers(record, step, log);
-    return ok_status();
+    return add_numbers(record, step, where, log);
   });
 }
 

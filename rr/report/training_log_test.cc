@@ -77,6 +77,8 @@ TEST_F(ReadTrainingLog, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:1: expected a \"step\""));
   write("metrics.jsonl", "[1]\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("expected a JSON object"));
+  write("metrics.jsonl", "{\"step\":1,\"\":2}\n{\"step\":3}\n");
+  EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:1: expected a name for each number"));
 }
 
 TEST_F(ReadTrainingLog, ShowsSamplesFromBeginningToEnd) {
