@@ -39,14 +39,14 @@ std::string description_of(const FirstStageOptions& options) {
 }
 
 std::vector<std::string> notes_on_empty(const std::vector<Topic>& topics,
-                                        const std::vector<SearchResult>& results) {
+                                        const std::vector<std::string>& reasons) {
   constexpr std::size_t kMostNamed = 5;
   std::vector<std::string> notes;
   std::size_t num_empty = 0;
   for (std::size_t i = 0; i < topics.size(); ++i) {
-    const std::string why = why_nothing_found(results[i]);
-    if (why.empty() || ++num_empty > kMostNamed) continue;
-    notes.push_back(fmt::format("topic {}: nothing found: {}", spell_id(topics[i].qid.str()), why));
+    if (reasons[i].empty() || ++num_empty > kMostNamed) continue;
+    notes.push_back(
+        fmt::format("topic {}: nothing found: {}", spell_id(topics[i].qid.str()), reasons[i]));
   }
   if (num_empty > 0) {
     notes.push_back(fmt::format("{} of {} topics found nothing and {} not in the run", num_empty,

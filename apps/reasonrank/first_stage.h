@@ -26,8 +26,8 @@ void add_first_stage_options(CLI::App& command, FirstStageOptions& options,
 std::string description_of(const FirstStageOptions& options);
 
 // A sentence for each of the first few topics that found nothing, then one that counts them all.
-// None where every topic found something. results[i] belongs to topics[i].
+// None where every topic found something. reasons[i], by why_nothing_found, belongs to topics[i].
 std::vector<std::string> notes_on_empty(const std::vector<Topic>& topics,
-                                        const std::vector<SearchResult>& results);
+                                        const std::vector<std::string>& reasons);
 
 }  // namespace rr

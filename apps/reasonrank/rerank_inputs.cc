@@ -91,7 +91,9 @@ Status search_index(const RerankCommandOptions& options, RerankInputs& inputs) {
   const Searcher searcher(index, first_stage.bm25);
   RR_TRY(const std::vector<SearchResult> results,
          search_all(searcher, topics, first_stage.k, first_stage.exclude_own, usable_cores()));
-  std::vector<std::string> empty = notes_on_empty(topics, results);
+  std::vector<std::string> reasons;
+  for (const SearchResult& result : results) reasons.push_back(why_nothing_found(result));
+  std::vector<std::string> empty = notes_on_empty(topics, reasons);
   for (std::size_t i = 0; i < topics.size(); ++i) {
     if (results[i].hits.empty()) continue;
     RR_TRY(Request request, searcher.request_of(topics[i], results[i]));

@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "apps/reasonrank/commands.h"
@@ -15,7 +19,6 @@
 #include "apps/reasonrank/rerank_report.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
-#include "rr/base/thread_pool.h"
 #include "rr/base/utf8.h"
 #include "rr/bm25/searcher.h"
 #include "rr/ir/run_file.h"
@@ -84,42 +87,62 @@ Status search_query(const SearchCommandOptions& options, const Searcher& searche
   return write_to_stdout(format_table(request, ranking, ranking.docs.size(), terminal_width()));
 }
 
-// Each topic's lines.
-std::vector<std::string> format_run(const SearchCommandOptions& options, const Index& index,
-                                    const std::vector<Topic>& topics,
-                                    const std::vector<SearchResult>& results) {
-  std::vector<std::string> rankings(topics.size());
-  ThreadPool pool(options.num_threads);
-  pool.run(topics.size(), [&](std::size_t i) {
-    rankings[i] = format_ranking(ranking_of(index, topics[i], results[i]), options.tag);
-  });
-  return rankings;
-}
+// A run that many threads write: each ranking stands behind those of the topics before it.
+class RunWriter {
+ public:
+  // An empty path: standard output.
+  static Result<RunWriter> create(const std::string& path) {
+    if (path.empty()) return RunWriter(std::nullopt);
+    RR_TRY(AtomicFile file, AtomicFile::create(path));
+    return RunWriter(std::move(file));
+  }
 
-Status write_run(const SearchCommandOptions& options, const std::vector<std::string>& rankings) {
-  if (options.output.empty()) {
-    for (const std::string& ranking : rankings) RR_TRY_STATUS(write_to_stdout(ranking));
+  // Each topic comes once; not for several threads at once.
+  Status add(std::size_t topic, std::string lines) {
+    waiting_.emplace(topic, std::move(lines));
+    for (auto it = waiting_.begin(); it != waiting_.end() && it->first == num_written_;
+         it = waiting_.erase(it), ++num_written_) {
+      RR_TRY_STATUS(file_ ? file_->write(it->second) : write_to_stdout(it->second));
+    }
     return ok_status();
   }
-  RR_TRY(AtomicFile file, AtomicFile::create(options.output));
-  for (const std::string& ranking : rankings) RR_TRY_STATUS(file.write(ranking));
-  return file.commit();
-}
+
+  Status commit() { return file_ ? file_->commit() : ok_status(); }
+
+ private:
+  explicit RunWriter(std::optional<AtomicFile> file) : file_(std::move(file)) {}
+
+  std::optional<AtomicFile> file_;
+  std::map<std::size_t, std::string> waiting_;  // few: the topics that threads are at
+  std::size_t num_written_ = 0;
+};
 
 Status search_topics(const SearchCommandOptions& options, const Searcher& searcher) {
   RR_TRY(const ReadTopics read, read_topics(options.topics));
-  if (read.topics.empty()) {
+  const std::vector<Topic>& topics = read.topics;
+  if (topics.empty()) {
     return Error{Errc::kMalformed, "expected at least one topic, found none", options.topics};
   }
   const auto start = std::chrono::steady_clock::now();
-  Progress progress("searching", read.topics.size(), "topics");
-  RR_TRY(const std::vector<SearchResult> results,
-         search_all(searcher, read.topics, depth_of(options), options.first_stage.exclude_own,
-                    options.num_threads, [&progress](std::size_t done) { progress.update(done); }));
+  RR_TRY(RunWriter run, RunWriter::create(options.output));
+  std::vector<std::string> reasons(topics.size());
+  Progress progress("searching", topics.size(), "topics");
+  std::mutex mutex;  // guards the run and what follows
+  std::size_t num_done = 0;
+  RR_TRY_STATUS(search_each(
+      searcher, topics, depth_of(options), options.first_stage.exclude_own, options.num_threads,
+      [&](std::size_t i, const SearchResult& result) -> Status {
+        reasons[i] = why_nothing_found(result);
+        std::string lines =
+            format_ranking(ranking_of(searcher.index(), topics[i], result), options.tag);
+        const std::lock_guard lock(mutex);
+        progress.update(++num_done);
+        return run.add(i, std::move(lines));
+      }));
   progress.clear();
-  RR_TRY_STATUS(write_run(options, format_run(options, searcher.index(), read.topics, results)));
+  RR_TRY_STATUS(run.commit());
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  for (const std::string& note : notes_on_empty(read.topics, results)) {
+  for (const std::string& note : notes_on_empty(topics, reasons)) {
     fmt::print(stderr, "reasonrank: {}\n", note);
   }
   if (read.repaired_utf8 > 0) {
@@ -127,8 +150,8 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
                options.topics, read.repaired_utf8);
   }
   fmt::print(stderr, "reasonrank: {} topics searched and written in {:.3f} s, {:.0f} a second\n",
-             read.topics.size(), elapsed.count(),
-             static_cast<double>(read.topics.size()) / std::max(elapsed.count(), 1e-9));
+             topics.size(), elapsed.count(),
+             static_cast<double>(topics.size()) / std::max(elapsed.count(), 1e-9));
   return ok_status();
 }
 

@@ -52,8 +52,8 @@ Result<AtomicFile> AtomicFile::create(const fs::path& path) {
   if (is_special_file(path)) {
     result.path_ = path;
     result.direct_ = true;
-    result.file_ = std::fopen(path.c_str(), "wb");
-    if (result.file_ == nullptr) return cannot_write(path, errno);
+    result.descriptor_ = ::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (result.descriptor_ < 0) return cannot_write(path, errno);
     return result;
   }
   result.path_ = follow_links(path);
@@ -63,29 +63,21 @@ Result<AtomicFile> AtomicFile::create(const fs::path& path) {
     return cannot_write(path, errno);
   }
   const fs::path directory = result.path_.has_parent_path() ? result.path_.parent_path() : ".";
-  int descriptor = ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, creation_mode());
-  if (descriptor < 0) {
-    result.temporary_ = temporary_name(result.path_);
-    descriptor = ::open(result.temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (descriptor < 0) {
-      result.temporary_.clear();
-      return cannot_write(path, errno);
-    }
-  }
-  result.file_ = ::fdopen(descriptor, "wb");
-  if (result.file_ == nullptr) {
-    const int error = errno;
-    ::close(descriptor);
-    result.abandon();
-    return cannot_write(path, error);
-  }
-  return result;
+  result.descriptor_ = ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, creation_mode());
+  if (result.descriptor_ >= 0) return result;
+  result.temporary_ = temporary_name(result.path_);
+  result.descriptor_ =
+      ::open(result.temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  if (result.descriptor_ >= 0) return result;
+  result.temporary_.clear();
+  return cannot_write(path, errno);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       temporary_(std::exchange(other.temporary_, {})),
-      file_(std::exchange(other.file_, nullptr)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      buffer_(std::exchange(other.buffer_, {})),
       direct_(other.direct_) {}
 
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
@@ -93,7 +85,8 @@ AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
     abandon();
     path_ = std::exchange(other.path_, {});
     temporary_ = std::exchange(other.temporary_, {});
-    file_ = std::exchange(other.file_, nullptr);
+    descriptor_ = std::exchange(other.descriptor_, -1);
+    buffer_ = std::exchange(other.buffer_, {});
     direct_ = other.direct_;
   }
   return *this;
@@ -102,31 +95,39 @@ AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
 AtomicFile::~AtomicFile() { abandon(); }
 
 void AtomicFile::abandon() {
-  if (file_ != nullptr) std::fclose(std::exchange(file_, nullptr));
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   if (!temporary_.empty()) ::unlink(std::exchange(temporary_, {}).c_str());
 }
 
 Status AtomicFile::write(std::string_view bytes) {
-  RR_CHECK(file_ != nullptr, "write() after commit()");
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
-    return cannot_write(path_, errno);
+  constexpr std::size_t kBufferBytes = 256 << 10;
+  RR_CHECK(descriptor_ >= 0, "write() after commit()");
+  buffer_ += bytes;
+  return buffer_.size() < kBufferBytes ? ok_status() : flush();
+}
+
+Status AtomicFile::flush() {
+  for (std::size_t written = 0; written < buffer_.size();) {
+    const ssize_t size = ::write(descriptor_, buffer_.data() + written, buffer_.size() - written);
+    if (size < 0 && errno != EINTR) return cannot_write(path_, errno);
+    if (size > 0) written += static_cast<std::size_t>(size);
   }
+  buffer_.clear();
   return ok_status();
 }
 
 Status AtomicFile::commit() {
-  RR_CHECK(file_ != nullptr, "commit() twice");
-  if (std::fflush(file_) != 0) return cannot_write(path_, errno);
+  RR_CHECK(descriptor_ >= 0, "commit() twice");
+  RR_TRY_STATUS(flush());
   if (direct_) {
-    if (std::fclose(std::exchange(file_, nullptr)) != 0) return cannot_write(path_, errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) return cannot_write(path_, errno);
     return ok_status();
   }
-  const int descriptor = ::fileno(file_);
-  if (::fsync(descriptor) != 0) return cannot_write(path_, errno);
+  if (::fsync(descriptor_) != 0) return cannot_write(path_, errno);
   if (temporary_.empty()) {
     // link() cannot replace a file, so the unnamed file gets a name for the moment of the rename.
     const std::string name = temporary_name(path_);
-    const std::string handle = fmt::format("/proc/self/fd/{}", descriptor);
+    const std::string handle = fmt::format("/proc/self/fd/{}", descriptor_);
     if (::linkat(AT_FDCWD, handle.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       return cannot_write(path_, errno);
     }
@@ -134,7 +135,7 @@ Status AtomicFile::commit() {
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return cannot_write(path_, errno);
   temporary_.clear();
-  std::fclose(std::exchange(file_, nullptr));
+  ::close(std::exchange(descriptor_, -1));
   const fs::path directory = path_.has_parent_path() ? path_.parent_path() : ".";
   if (const int handle = ::open(directory.c_str(), O_RDONLY | O_CLOEXEC); handle >= 0) {
     ::fsync(handle);  // makes the rename itself durable; a file system that cannot is not an error

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdio>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "rr/base/result.h"
@@ -33,10 +33,12 @@ class AtomicFile {
  private:
   AtomicFile() = default;
   void abandon();
+  Status flush();
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;  // empty: unnamed, or written to directly
-  std::FILE* file_ = nullptr;
+  int descriptor_ = -1;
+  std::string buffer_;  // not yet written
   bool direct_ = false;
 };
 

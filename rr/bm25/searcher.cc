@@ -115,29 +115,35 @@ Result<Request> Searcher::request_of(const Topic& topic, const SearchResult& res
   return request;
 }
 
-Result<std::vector<SearchResult>> search_all(const Searcher& searcher,
-                                             std::span<const Topic> topics, std::size_t k,
-                                             bool exclude_own, std::size_t num_threads,
-                                             const std::function<void(std::size_t)>& progress) {
-  std::vector<std::optional<Result<SearchResult>>> found(topics.size());
-  std::mutex progress_mutex;
-  std::size_t num_done = 0;
+Status search_each(const Searcher& searcher, std::span<const Topic> topics, std::size_t k,
+                   bool exclude_own, std::size_t num_threads, const TakeSearchResult& take) {
+  std::mutex failure_mutex;
+  Status failure = ok_status();
   std::atomic<std::size_t> next = 0;
   ThreadPool pool(num_threads);
   pool.run(num_threads, [&](std::size_t) {
     internal::SearchWorker worker;
     for (std::size_t i; (i = next++) < topics.size();) {
-      found[i].emplace(searcher.search_with(worker, topics[i], k, exclude_own));
-      if (!progress) continue;
-      const std::lock_guard lock(progress_mutex);
-      progress(++num_done);
+      auto result = searcher.search_with(worker, topics[i], k, exclude_own);
+      const Status status = result.ok() ? take(i, std::move(result).value()) : result.error();
+      if (status.ok()) continue;
+      next = topics.size();
+      const std::lock_guard lock(failure_mutex);
+      if (failure.ok()) failure = status;
     }
   });
-  std::vector<SearchResult> results;
-  for (auto& result : found) {
-    RR_TRY(SearchResult one, std::move(*result));
-    results.push_back(std::move(one));
-  }
+  return failure;
+}
+
+Result<std::vector<SearchResult>> search_all(const Searcher& searcher,
+                                             std::span<const Topic> topics, std::size_t k,
+                                             bool exclude_own, std::size_t num_threads) {
+  std::vector<SearchResult> results(topics.size());
+  RR_TRY_STATUS(search_each(searcher, topics, k, exclude_own, num_threads,
+                            [&results](std::size_t topic, SearchResult result) {
+                              results[topic] = std::move(result);
+                              return ok_status();
+                            }));
   return results;
 }
 

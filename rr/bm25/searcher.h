@@ -61,6 +61,8 @@ enum class SearchMethod {
   kExhaustive,  // scores every document that has a term; what kPruned is tested against
 };
 
+using TakeSearchResult = std::function<Status(std::size_t topic, SearchResult result)>;
+
 // Finds the best documents of an index. May be used by many threads at once.
 class Searcher {
  public:
@@ -83,9 +85,8 @@ class Searcher {
   const Index& index() const { return *index_; }
 
  private:
-  friend Result<std::vector<SearchResult>> search_all(const Searcher&, std::span<const Topic>,
-                                                      std::size_t, bool, std::size_t,
-                                                      const std::function<void(std::size_t)>&);
+  friend Status search_each(const Searcher&, std::span<const Topic>, std::size_t, bool, std::size_t,
+                            const TakeSearchResult&);
   Result<SearchResult> search_with(internal::SearchWorker& worker, std::string_view query,
                                    std::size_t k, SearchMethod method) const;
   Result<SearchResult> search_with(internal::SearchWorker& worker, const Topic& topic,
@@ -96,11 +97,16 @@ class Searcher {
   std::shared_ptr<const internal::ScoringModel> scoring_;
 };
 
-// All topics, in their order, on so many threads; the results do not depend on their number.
-// `progress`, where given, is told the number of topics done, by one thread at a time.
-Result<std::vector<SearchResult>> search_all(
-    const Searcher& searcher, std::span<const Topic> topics, std::size_t k, bool exclude_own,
-    std::size_t num_threads, const std::function<void(std::size_t)>& progress = nullptr);
+// Searches for every topic on so many threads. `take` gets each result with its topic's place, by
+// the thread that found it: several at once, in no order. Stops at the first failure, of a search
+// or of `take`, and returns it.
+Status search_each(const Searcher& searcher, std::span<const Topic> topics, std::size_t k,
+                   bool exclude_own, std::size_t num_threads, const TakeSearchResult& take);
+
+// The results of all topics, in their order; they do not depend on the number of threads.
+Result<std::vector<SearchResult>> search_all(const Searcher& searcher,
+                                             std::span<const Topic> topics, std::size_t k,
+                                             bool exclude_own, std::size_t num_threads);
 
 // The result as a ranking for a run file, with scores as Anserini writes them: rounded to four
 // decimals, and where that makes two equal the later one lowered by 0.000001 a document, so that

@@ -271,5 +271,23 @@ TEST(SearchAll, GivesTheSameForAnyNumberOfThreads) {
     expect_same(one[i].hits, three[i].hits, topics[i].query);
 }
 
+TEST(SearchEach, StopsAtTheFirstFailure) {
+  const TestFolder folder;
+  const Index index = index_of(folder, {{"a", "one word"}});
+  const Searcher searcher(index);
+  const std::vector<Topic> topics(1000, Topic{Qid("1"), "word", {}});
+  std::size_t num_taken = 0;
+  const Status status = search_each(
+      searcher, topics, 10, false, 1, [&](std::size_t topic, const SearchResult& result) {
+        EXPECT_EQ(result.hits.size(), 1u);
+        ++num_taken;
+        return topic == 3 ? Status(Error{Errc::kUnavailable, "the disk is full", "run"})
+                          : ok_status();
+      });
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message, "the disk is full");
+  EXPECT_EQ(num_taken, 4u);
+}
+
 }  // namespace
 }  // namespace rr

@@ -52,18 +52,25 @@ bool is_encoded(std::string_view text) {
 
 }  // namespace
 
-std::string spell_id(std::string_view id) {
+void append_spelling(std::string_view id, std::string& text) {
   RR_CHECK(!id.empty(), "an id is never empty");
-  if (!has_blanks(id) && !is_encoded(id)) return std::string(id);
-  std::string spelling;
+  if (!has_blanks(id) && !is_encoded(id)) {
+    text += id;
+    return;
+  }
   for (const char c : id) {
     if (c != '%' && !is_blank_or_control(c)) {
-      spelling += c;
+      text += c;
       continue;
     }
     const auto byte = static_cast<unsigned char>(c);
-    spelling += {'%', kHexDigits[byte / 16U], kHexDigits[byte % 16U]};
+    text += {'%', kHexDigits[byte / 16U], kHexDigits[byte % 16U]};
   }
+}
+
+std::string spell_id(std::string_view id) {
+  std::string spelling;
+  append_spelling(id, spelling);
   return spelling;
 }
 

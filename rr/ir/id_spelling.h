@@ -20,6 +20,7 @@ namespace rr {
 //
 // Requires a non-empty id. The spelling is not empty and has no blanks.
 std::string spell_id(std::string_view id);
+void append_spelling(std::string_view id, std::string& text);
 
 // The id that a spelling stands for: the inverse of spell_id. Text that spell_id never writes,
 // such as "100%" or "a b", stands for itself. So read_spelling(spell_id(id)) == id for every id,

@@ -221,6 +221,33 @@ class RunReader {
   std::size_t first_dropped_columns_ = 0;
 };
 
+void append_number(std::uint64_t number, std::string& text) {
+  const fmt::format_int digits(number);
+  text.append(digits.data(), digits.size());
+}
+
+// The shortest text that reads back as the score. Most scores are whole millionths: of at most 15
+// digits, so that no other text of as many digits reads back as the same double, and the shortest
+// one is theirs without the zeros at its end.
+void append_score(double score, std::string& text) {
+  constexpr double kMillion = 1e6;
+  const bool is_plain = score >= 0.001 && score < 1e9;  // in a notation without exponent
+  const std::uint64_t millionths =
+      is_plain ? static_cast<std::uint64_t>(score * kMillion + 0.5) : 0;
+  if (!is_plain || static_cast<double>(millionths) / kMillion != score) {
+    fmt::format_to(std::back_inserter(text), FMT_COMPILE("{}"), score);
+    return;
+  }
+  append_number(millionths / 1'000'000, text);
+  std::uint64_t fraction = millionths % 1'000'000;
+  if (fraction == 0) return;
+  std::array<char, 7> digits = {'.'};
+  for (std::size_t i = 6; i > 0; --i, fraction /= 10) digits[i] = "0123456789"[fraction % 10];
+  std::size_t size = digits.size();
+  while (digits[size - 1] == '0') --size;
+  text.append(digits.data(), size);
+}
+
 }  // namespace
 
 Result<ReadRun> read_run(const std::filesystem::path& path, BlankDocids blank_docids) {
@@ -229,15 +256,24 @@ Result<ReadRun> read_run(const std::filesystem::path& path, BlankDocids blank_do
 }
 
 std::string format_ranking(const Ranking& ranking, std::string_view tag) {
-  std::string column(tag.empty() ? "reasonrank" : tag);
-  std::replace_if(column.begin(), column.end(), is_blank, '_');
   std::string lines;
   if (ranking.docs.empty()) return lines;
-  const std::string qid = spell_id(ranking.qid.str());
-  std::size_t rank = 0;
+  const std::string begin = spell_id(ranking.qid.str()) + " Q0 ";
+  std::string end = fmt::format(" {}\n", tag.empty() ? "reasonrank" : tag);
+  std::replace_if(end.begin() + 1, end.end() - 1, is_blank, '_');
+  constexpr std::size_t kRankAndScore = 20;
+  std::size_t size = ranking.docs.size() * (begin.size() + kRankAndScore + end.size());
+  for (const ScoredDocid& doc : ranking.docs) size += doc.docid.str().size();
+  lines.reserve(size);
+  std::uint64_t rank = 0;
   for (const ScoredDocid& doc : ranking.docs) {
-    fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{} Q0 {} {} {} {}\n"), qid,
-                   spell_id(doc.docid.str()), ++rank, doc.score, column);
+    lines += begin;
+    append_spelling(doc.docid.str(), lines);
+    lines += ' ';
+    append_number(++rank, lines);
+    lines += ' ';
+    append_score(doc.score, lines);
+    lines += end;
   }
   return lines;
 }

@@ -1,9 +1,12 @@
 #include "rr/ir/run_file.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <random>
 
 #include "rr/ir/internal/test_file.h"
 #include "tests/shared_data.h"
@@ -124,6 +127,32 @@ TEST(FormatRanking, ScoresReadBackAsTheSameNumbers) {
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(run.rankings[0].docs[i].score, ranking.docs[i].score);
   }
+}
+
+TEST(FormatRanking, ScoresOfMillionthsAreTheShortestTextToo) {
+  std::mt19937_64 random(3);
+  Ranking ranking{Qid("1"), {}};
+  const auto add = [&ranking](double score) {
+    const std::string docid = fmt::format("d{}", ranking.docs.size());
+    ranking.docs.push_back({Docid(docid), score});
+  };
+  for (const double score : {0.001, 0.000999, 1.0, 10.0, 16.5, 0.1, 123456.000001, 999999999.999999,
+                             1e9, 1e15, 0.0, -0.0, -3.25, 1e300}) {
+    add(score);
+    add(std::nextafter(score, 2 * score));
+  }
+  for (int i = 0; i < 20000; ++i) {
+    const double scale = std::pow(10, static_cast<double>(i % 13) - 6);
+    const double score = std::uniform_real_distribution<double>(0, scale)(random);
+    add(score);
+    add(std::round(score * 1e6) / 1e6);
+    add(std::round(score * 1e4) / 1e4);
+  }
+  std::string expected;
+  for (std::size_t i = 0; i < ranking.docs.size(); ++i) {
+    expected += fmt::format("1 Q0 d{} {} {} t\n", i, i + 1, ranking.docs[i].score);
+  }
+  EXPECT_TRUE(format_ranking(ranking, "t") == expected);
 }
 
 TEST(WriteRun, AWrittenRunReadsBackTheSame) {
