@@ -446,7 +446,8 @@ Status rerank(const RerankCommandOptions& options) {
   RR_TRY(const Backend backend, start_backend(options, inputs, std::move(remote), settings));
   const std::vector<Request> todo = unfinished(inputs, finished);
   const PromptBuilder prompts({.mode = options.mode, .cut = backend.cut});
-  if (const TextModel* model = backend.generator->text_model()) {
+  const TextModel* const model = backend.generator->text_model();
+  if (model != nullptr && options.driver.method != RerankMethod::kPointwise) {
     RR_TRY_STATUS(check_prompts_fit(todo, *planner, prompts, options.driver.answer, *model));
   }
   say("{}\n", format_settings(settings));

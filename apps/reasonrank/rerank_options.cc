@@ -26,6 +26,7 @@ Examples:
   reasonrank rerank --index idx -q "why is the sky blue?"
   reasonrank rerank --index idx --topics bright.jsonl --bm25q -k 100 -o out.trec
   reasonrank rerank --requests requests.json -o out.trec --no-reasoning
+  reasonrank rerank --index idx --topics t.jsonl --adapter runs/a --method pointwise -o out.trec
   reasonrank rerank --replay out.jsonl -o again.trec
   reasonrank rerank --endpoint http://a:8000/v1 --endpoint http://b:8000/v1 --model NAME \
     --cache answers.sqlite --requests requests.json -o out.trec   (docs/remote.md))";
@@ -107,6 +108,14 @@ void add_loop_options(CLI::App& command, RerankCommandOptions& options) {
 
 void add_prompt_options(CLI::App& command, RerankCommandOptions& options) {
   const char* group = "Prompt and answer";
+  add_choice<RerankMethod>(
+      command, "--method", options.driver.method,
+      {{"listwise", RerankMethod::kListwise},
+       {"first", RerankMethod::kFirst},
+       {"pointwise", RerankMethod::kPointwise}},
+      "listwise: the model writes an order; first: by the probability of each identifier as the "
+      "first of a window; pointwise: by the odds of Yes for each passage by itself")
+      ->group(group);
   add_choice<PromptMode>(command, "--mode", options.mode,
                          {{"reasoning", PromptMode::kReasoning},
                           {"direct", PromptMode::kDirect},
@@ -282,6 +291,27 @@ Status check_backend(const RerankCommandOptions& options) {
   return check_cache_options(options.cache);
 }
 
+// Rankings by probabilities have prompts of their own.
+Status settle_method(RerankCommandOptions& options) {
+  const RerankMethod method = options.driver.method;
+  if (method == RerankMethod::kListwise) return ok_status();
+  if (options.remote.is_used() || !options.replay.empty()) {
+    return usage(
+        "--method first and pointwise need a model here: only its probabilities are known");
+  }
+  if (options.driver.answer.free_answer) {
+    return usage("--free-answer needs --method listwise: the others have no answer written");
+  }
+  if (options.mode != PromptMode::kReasoning && options.mode != PromptMode::kDirect) {
+    return usage("--mode needs --method listwise: the others have prompts of their own");
+  }
+  if (method == RerankMethod::kPointwise && options.deadline_ms > 0) {
+    return usage("--deadline-ms needs --method listwise or first: it ends a topic between windows");
+  }
+  options.mode = method == RerankMethod::kFirst ? PromptMode::kDirect : PromptMode::kPointwise;
+  return ok_status();
+}
+
 void settle_cut(RerankCommandOptions& options) {
   if (options.remote.is_used() && options.tokenizer.empty() && options.passage_words == 0) {
     options.passage_words = kDefaultPassageWords;
@@ -346,6 +376,7 @@ Status settle(RerankCommandOptions& options) {
     options.driver.deadline = std::chrono::milliseconds(options.deadline_ms);
   }
   RR_TRY_STATUS(check_backend(options));
+  RR_TRY_STATUS(settle_method(options));
   RR_TRY(const auto planner, make_window_planner(options.loop));
   settle_cut(options);
   settle_sampling(options);
@@ -368,6 +399,9 @@ Json settings_of(const RerankCommandOptions& options) {
     settings["passage_words"] = options.passage_words;
   } else {
     settings["passage_tokens"] = options.passage_tokens.value_or(kDefaultPassageTokens);
+  }
+  if (options.driver.method != RerankMethod::kListwise) {
+    settings["method"] = options.driver.method == RerankMethod::kFirst ? "first" : "pointwise";
   }
   settings["max_thinking"] = options.driver.answer.max_thinking;
   if (options.deadline_ms > 0) settings["deadline_ms"] = options.deadline_ms;

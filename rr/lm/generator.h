@@ -55,7 +55,13 @@ struct PermutationStage {
   std::size_t size = 0;
 };
 
-using Stage = std::variant<FreeStage, ForcedStage, PermutationStage>;
+// One token, the most likely of these, with the probabilities of all. Only where the generator has
+// a text model: elsewhere refused at submit(). Requires at least one token, all of the vocabulary.
+struct TokenChoiceStage {
+  TokenIds tokens;
+};
+
+using Stage = std::variant<FreeStage, ForcedStage, PermutationStage, TokenChoiceStage>;
 
 struct GenerationRequest {
   // A conversation, for any backend to render its own way; or ids, taken as they are.
@@ -77,10 +83,12 @@ enum class StopReason {
 };
 const char* stop_reason_name(StopReason reason);  // "end", "stop", "length", "cancelled", "failed"
 
-// How the choice of one identifier went, at one rank of a PermutationStage.
+// How the choice of one identifier went, at one rank of a PermutationStage; or one token of a
+// TokenChoiceStage.
 struct IdentifierChoice {
-  std::size_t identifier;  // from 1
-  double logprob;  // under the model, renormalised over the identifiers still open; 0 for the last
+  std::size_t identifier;  // from 1; of a token: its place in the stage's list
+  double logprob;  // natural log, under the model: of an identifier renormalised over those still
+                   // open, and 0 for the last; of a token under the full distribution
 };
 
 // What became of one stage.
@@ -88,7 +96,8 @@ struct StageReport {
   std::size_t num_tokens = 0;  // in the completion, forced ones included
   std::size_t num_forced = 0;  // of these, not chosen by the model
   StopReason stop = StopReason::kEnd;
-  std::vector<IdentifierChoice> choices;  // of a PermutationStage, best first
+  std::vector<IdentifierChoice> choices;  // of a PermutationStage, best first; of a
+                                          // TokenChoiceStage all, in the order of its tokens
 };
 
 struct Completion {

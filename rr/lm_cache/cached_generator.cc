@@ -55,6 +55,7 @@ struct StageBound {
   std::size_t operator()(const PermutationStage& stage) const {
     return stage.size * kMostTokensPerIdentifier + kTokensPerMessage;
   }
+  std::size_t operator()(const TokenChoiceStage&) const { return 1; }
 };
 
 // A token is at least a byte.

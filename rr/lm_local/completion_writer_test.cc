@@ -364,16 +364,43 @@ TEST(MostTokens, AddsUpWhatTheStagesMayWrite) {
   const auto most = [&](std::vector<Stage> stages) { return most_tokens(tokenizer, stages, 1000); };
   EXPECT_EQ(most({FreeStage{7, {}}, ForcedStage{"abc"}}), 10u);
   EXPECT_EQ(most({PermutationStage{2}}), 7u);  // "[" "1" "]" " >" " [" "2" "]"
+  EXPECT_EQ(most({TokenChoiceStage{{'a', 'b'}}}), 1u);
   EXPECT_EQ(most({FreeStage{900, {}}, FreeStage{900, {}}}), 1000u);
   EXPECT_EQ(most({FreeStage{std::size_t(-1), {}}, ForcedStage{"abc"}}), 1000u);
   EXPECT_EQ(most({PermutationStage{std::size_t(-1)}}), 1000u);
 }
 
 TEST(CheckStages, RefusesWhatCannotBeWritten) {
-  EXPECT_FALSE(check_stages({}).ok());
-  EXPECT_FALSE(check_stages(std::vector<Stage>{FreeStage{3, {"a", ""}}}).ok());
-  EXPECT_FALSE(check_stages(std::vector<Stage>{PermutationStage{0}}).ok());
-  EXPECT_TRUE(check_stages(std::vector<Stage>{FreeStage{0, {}}, ForcedStage{""}}).ok());
+  const FakeTokenizer tokenizer({});
+  const auto is_refused = [&](std::vector<Stage> stages) {
+    return !check_stages(tokenizer, stages).ok();
+  };
+  EXPECT_TRUE(is_refused({}));
+  EXPECT_TRUE(is_refused({FreeStage{3, {"a", ""}}}));
+  EXPECT_TRUE(is_refused({PermutationStage{0}}));
+  EXPECT_TRUE(is_refused({TokenChoiceStage{}}));
+  EXPECT_TRUE(is_refused({TokenChoiceStage{{'a', -1}}}));
+  EXPECT_FALSE(is_refused({FreeStage{0, {}}, ForcedStage{""}, TokenChoiceStage{{'a'}}}));
+}
+
+TEST(TokenChoiceStage, TakesTheLikeliestAndKeepsAllProbabilities) {
+  const FakeTokenizer tokenizer({});
+  const FakeScores scores = [](std::span<const TokenId>, std::span<float> row) {
+    std::fill(row.begin(), row.end(), -40.0f);
+    row['x'] = std::log(5.0f);  // is no choice
+    row['y'] = std::log(2.0f);
+    row['n'] = std::log(3.0f);
+  };
+  const Written written = write(
+      tokenizer, {ForcedStage{"is: "}, TokenChoiceStage{{'y', 'n'}}, ForcedStage{"."}}, scores);
+  EXPECT_EQ(written.text, "is: n.");
+  const std::vector<IdentifierChoice>& choices = written.stages[1].choices;
+  ASSERT_EQ(choices.size(), 2u);
+  EXPECT_EQ(choices[0].identifier, 1u);
+  EXPECT_NEAR(choices[0].logprob, std::log(0.2), 1e-6);
+  EXPECT_NEAR(choices[1].logprob, std::log(0.3), 1e-6);
+  EXPECT_EQ(written.stages[1].num_tokens, 1u);
+  EXPECT_EQ(written.stages[1].num_forced, 0u);
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ Result<GenerationId> LocalGenerator::Worker::submit(GenerationRequest request,
 
 Result<std::unique_ptr<RunningRequest>> LocalGenerator::Worker::check(GenerationRequest request,
                                                                       GenerationListener listener) {
-  RR_TRY_STATUS(internal::check_stages(request.stages));
+  RR_TRY_STATUS(internal::check_stages(model_.tokenizer(), request.stages));
   RR_TRY_STATUS(check_sampling(request.sampling));
   RR_TRY(TokenIds prompt, internal::prompt_ids(model_, request));
   RR_TRY_STATUS(check_length(request, prompt.size()));

@@ -257,6 +257,11 @@ RemoteGenerator::Scheduler::~Scheduler() {
 Result<GenerationId> RemoteGenerator::Scheduler::submit(GenerationRequest request,
                                                         GenerationListener listener) {
   if (request.stages.empty()) return Error{Errc::kRejected, "a request without a stage", ""};
+  for (const Stage& stage : request.stages) {
+    if (!std::holds_alternative<TokenChoiceStage>(stage)) continue;
+    return Error{Errc::kRejected,
+                 "a server's model cannot be asked for the probabilities of tokens", ""};
+  }
   auto job = std::make_unique<Job>();
   job->plan = internal::plan_of(request.stages);
   job->request = std::move(request);

@@ -86,9 +86,19 @@ class FamilyLearner final : public Learner {
   }
 
   std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) override {
-    const LearnerLayout layout = lay_out(batch, config_);
-    const std::size_t kept = kept_layers(config_, options_, layout.num_rows());
-    return LearnerPass(config_, *weights_, engine_, layout, kept, buffers_, crew_).learn(slope);
+    return learn_batch(batch, [&](LearnerPass& pass) { return pass.run_targets(&slope); });
+  }
+
+  std::vector<float> learn_jointly(const LearnerBatch& batch,
+                                   const JointLossSlopes& slopes) override {
+    return learn_batch(batch, [&](LearnerPass& pass) {
+      std::vector<float> logprobs = pass.run_targets(nullptr);
+      const std::vector<float> given = slopes(logprobs);
+      RR_CHECK(given.size() == logprobs.size(), "a derivative for each target");
+      const LossSlope slope = [&given](std::size_t target, float) { return given[target]; };
+      pass.run_targets(&slope);
+      return logprobs;
+    });
   }
 
   void clear_gradients() override {
@@ -99,6 +109,14 @@ class FamilyLearner final : public Learner {
   }
 
  private:
+  template <typename RunTargets>
+  std::vector<float> learn_batch(const LearnerBatch& batch, const RunTargets& run_targets) {
+    const LearnerLayout layout = lay_out(batch, config_);
+    const std::size_t kept = kept_layers(config_, options_, layout.num_rows());
+    LearnerPass pass(config_, *weights_, engine_, layout, kept, buffers_, crew_);
+    return pass.learn([&] { return run_targets(pass); });
+  }
+
   DecoderConfig config_;
   LearnerOptions options_;
   LearnerPass::Engine engine_;

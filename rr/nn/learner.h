@@ -65,6 +65,10 @@ struct LearnerBatch {
 // `logprob`. For the mean of -log p over n tokens: -1 / n.
 using LossSlope = std::function<float(std::size_t target, float logprob)>;
 
+// The same where the derivative of one target hangs on the log-probabilities of the others, as in a
+// loss over a list: all of them in, one derivative each out, in the order of the targets.
+using JointLossSlopes = std::function<std::vector<float>(std::span<const float> logprobs)>;
+
 // Bytes that learning takes, known before anything is loaded. The optimiser's own come on top.
 struct LearnerMemory {
   std::size_t weight_bytes = 0;      // packed for products, forward and backward
@@ -110,6 +114,10 @@ class Learner {
   // As evaluate(), and adds the gradient of the loss to every parameter's gradient. `slope` is
   // called once for each target, in their order, by the calling thread.
   virtual std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) = 0;
+
+  // The same; the output layer is computed twice, so it is for few targets.
+  virtual std::vector<float> learn_jointly(const LearnerBatch& batch,
+                                           const JointLossSlopes& slopes) = 0;
 
   virtual void clear_gradients() = 0;
 };

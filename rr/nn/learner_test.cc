@@ -388,6 +388,36 @@ TEST(Learner, HasTheGradientOfItsLoss) {
   }
 }
 
+TEST(Learner, LearnsJointlyWhatItLearnsOneByOne) {
+  const Examples examples = packed_examples();
+  const std::size_t num_targets = examples.batch.targets.size();
+  for (const Json& config : model_configs()) {
+    const Loaded model = load(small_model(config), in_float32());
+    const auto slope_of = [](std::size_t target, float logprob) {
+      return (target % 3 == 0 ? 0.5f : -0.25f) * logprob;
+    };
+    const auto gradients = [&](const auto& learn) {
+      model->clear_gradients();
+      const std::vector<float> logprobs = learn();
+      std::vector<std::vector<float>> result = {logprobs};
+      for (const Parameter& tensor : model->parameters()) {
+        result.emplace_back(tensor.gradient.begin(), tensor.gradient.end());
+      }
+      return result;
+    };
+    const auto one_by_one = gradients([&] { return model->learn(examples.batch, slope_of); });
+    const auto jointly = gradients([&] {
+      return model->learn_jointly(examples.batch, [&](std::span<const float> logprobs) {
+        EXPECT_EQ(logprobs.size(), num_targets);
+        std::vector<float> slopes;
+        for (const float logprob : logprobs) slopes.push_back(slope_of(slopes.size(), logprob));
+        return slopes;
+      });
+    });
+    EXPECT_EQ(jointly, one_by_one) << config.dump();
+  }
+}
+
 // One engine ------------------------------------------------------------------------------------
 
 // log p of every token after the first, as serving sees it.

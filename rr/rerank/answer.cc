@@ -80,8 +80,8 @@ Result<TokenIds> encode_prompt(const Messages& messages, PromptMode mode,
                  ""};
   }
   // Without reasoning, a model that would think first is told that it has.
-  const RenderedPrompt rendered =
-      model.chat->render(messages, {.thinking = mode != PromptMode::kDirect});
+  const RenderedPrompt rendered = model.chat->render(
+      messages, {.thinking = mode != PromptMode::kDirect && mode != PromptMode::kPointwise});
   TokenIds ids = options.passages_may_control
                      ? model.tokenizer->encode_with_special(rendered.text)
                      : model.tokenizer->encode(rendered.text, rendered.control);

@@ -2,120 +2,146 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "rr/lm/dialogues.h"
+#include "rr/rerank/internal/label_question.h"
+#include "rr/rerank/internal/pointwise_driver.h"
+#include "rr/rerank/internal/topic_dialogue.h"
+#include "rr/rerank/labels.h"
 
 namespace rr {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using internal::LabelQuestion;
+using internal::RunState;
+using internal::TopicDialogue;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// What all topics of a run share.
-struct RunState {
-  std::span<const Request> requests;
-  Generator* generator;
-  const WindowPlanner* planner;
-  const PromptBuilder* prompts;
-  const DriverOptions* options;
-  RerankListener* listener;
-  RerankRun run;
-  std::size_t in_flight = 0;
-  std::size_t most_in_flight = 0;
-};
-
-class TopicDialogue : public Dialogue {
+// The model writes each window's order.
+class ListwiseDialogue : public TopicDialogue {
  public:
-  TopicDialogue(std::size_t topic, RunState& state)
-      : topic_(topic),
-        state_(&state),
-        session_(state.requests[topic], *state.planner, *state.prompts, state.options->session) {
-    ++state.in_flight;
-    state.most_in_flight = std::max(state.most_in_flight, state.in_flight);
-  }
+  using TopicDialogue::TopicDialogue;
 
   Result<std::optional<Question>> next() override {
-    const std::optional<Prompt> prompt = session_.next_prompt();
+    const std::optional<Prompt> prompt = session().next_prompt();
     if (!prompt) return std::optional<Question>();
     RR_TRY(AnswerRequest answer,
-           make_answer_request(*prompt, session_.request().topic.qid, state_->prompts->mode(),
-                               state_->options->answer, state_->generator->text_model()));
-    if (answer.thinking_was_cut) ++thinking_cut_;
-    return std::optional(Question{state_->generator, std::move(answer.request), foreseen()});
+           make_answer_request(*prompt, session().request().topic.qid, state().prompts->mode(),
+                               state().options->answer, state().generator->text_model()));
+    if (answer.thinking_was_cut) count_cut_thinking();
+    return std::optional(Question{state().generator, std::move(answer.request), foreseen()});
   }
 
   Status accept(const Completion& completion) override {
-    session_.accept(completion);
-    state_->listener->on_window(topic_, session_);
+    accept_window(completion);
     return ok_status();
   }
-
-  Status end() override {
-    TopicResult& result = state_->run.topics[topic_];
-    result.ranking = session_.ranking();
-    result.report = session_.report();
-    result.thinking_cut = thinking_cut_;
-    result.windows_left = result.report.windows_left;
-    result.seconds = seconds_since(start_);
-    if (state_->most_in_flight == 1 && !state_->run.alone_s) state_->run.alone_s = result.seconds;
-    --state_->in_flight;
-    return state_->listener->on_topic(topic_, session_, result);
-  }
-
-  Error at_question(Error error) const override {
-    const Window& window = session_.plan()[session_.records().size()];
-    const std::string place =
-        fmt::format("topic {}, window of ranks {}-{}", session_.request().topic.qid.str(),
-                    window.start + 1, window.end);
-    error.message = error.to_string();
-    error.where = place;
-    return error;
-  }
-
-  bool wants_text() const override { return state_->listener->wants_text(); }
-  void on_text(std::string_view text) override { state_->listener->on_text(topic_, text); }
 
  private:
   // What is certain of the next prompt already.
   TokenIds foreseen() const {
-    const TextModel* const model = state_->generator->text_model();
-    if (!state_->options->reads_ahead || model == nullptr) return {};
-    const std::optional<RerankSession::Foreseen> foreseen = session_.foresee();
+    const TextModel* const model = state().generator->text_model();
+    if (!state().options->reads_ahead || model == nullptr) return {};
+    const std::optional<RerankSession::Foreseen> foreseen = session().foresee();
     if (!foreseen) return {};
-    return common_beginning(foreseen->one, foreseen->other, state_->prompts->mode(),
-                            state_->options->answer, *model);
+    return common_beginning(foreseen->one, foreseen->other, state().prompts->mode(),
+                            state().options->answer, *model);
+  }
+};
+
+// Each window is ordered by how likely the model finds each identifier as the first.
+class FirstDialogue : public TopicDialogue {
+ public:
+  using TopicDialogue::TopicDialogue;
+
+  Result<std::optional<Question>> next() override {
+    if (!question_) {
+      const std::optional<Prompt> prompt = session().next_prompt();
+      if (!prompt) return std::optional<Question>();
+      RR_TRY_STATUS(ask_about(*prompt));
+    }
+    if (question_->is_answered()) return next_window();
+    return std::optional(Question{state().generator, question_->next()});
   }
 
-  std::size_t topic_;
-  RunState* state_;
-  RerankSession session_;
-  Clock::time_point start_ = Clock::now();
-  std::size_t thinking_cut_ = 0;
+  Status accept(const Completion& completion) override {
+    question_->accept(completion);
+    if (question_->is_answered()) take_window();
+    return ok_status();
+  }
+
+ private:
+  // A window of one passage asks nothing.
+  Result<std::optional<Question>> next_window() {
+    take_window();
+    return next();
+  }
+
+  Status ask_about(const Prompt& prompt) {
+    const TextModel& model = *state().generator->text_model();
+    RR_TRY(TokenIds ids,
+           encode_prompt(prompt.messages, state().prompts->mode(), state().options->answer, model));
+    RR_TRY(const LabelTree* const tree, tree_of(prompt.window.size(), *model.tokenizer));
+    question_.emplace(std::move(ids), *tree,
+                      fmt::format("{}/{}", session().request().topic.qid.str(), prompt.index));
+    return ok_status();
+  }
+
+  Result<const LabelTree*> tree_of(std::size_t size, const Tokenizer& tokenizer) {
+    auto found = state().identifier_trees.find(size);
+    if (found == state().identifier_trees.end()) {
+      RR_TRY(LabelTree tree, LabelTree::make(tokenizer, identifier_labels(size)));
+      found = state().identifier_trees.emplace(size, std::move(tree)).first;
+    }
+    return static_cast<const LabelTree*>(&found->second);
+  }
+
+  void take_window() {
+    Completion completion = order_by_score(question_->logprobs());
+    question_->add_cost_to(completion);
+    question_.reset();
+    accept_window(completion);
+  }
+
+  std::optional<LabelQuestion> question_;
 };
+
+template <typename TopicDialogueKind>
+Status run_windows(RunState& state) {
+  return run_dialogues(
+      state.requests.size(),
+      [&state](std::size_t topic) { return std::make_unique<TopicDialogueKind>(topic, state); },
+      {.max_in_flight = state.options->max_in_flight,
+       .first_alone = state.options->first_alone,
+       .deadline = state.options->deadline});
+}
+
+Status run_method(RunState& state) {
+  const RerankMethod method = state.options->method;
+  if (method == RerankMethod::kListwise) return run_windows<ListwiseDialogue>(state);
+  if (state.generator->text_model() == nullptr) {
+    return Error{Errc::kRejected,
+                 "ranking by probabilities needs a model in this process: a server or a recording "
+                 "does not tell them",
+                 ""};
+  }
+  if (method == RerankMethod::kFirst) return run_windows<FirstDialogue>(state);
+  return internal::run_pointwise(state);
+}
 
 }  // namespace
 
 Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& generator,
                              const WindowPlanner& planner, const PromptBuilder& prompts,
                              const DriverOptions& options, RerankListener& listener) {
-  const Clock::time_point start = Clock::now();
-  RunState state{requests, &generator, &planner, &prompts, &options, &listener, {}, 0, 0};
+  const internal::Clock::time_point start = internal::Clock::now();
+  RunState state{requests, &generator, &planner, &prompts, &options, &listener, {}, 0, 0, {}};
   state.run.topics.resize(requests.size());
-  RR_TRY_STATUS(run_dialogues(
-      requests.size(),
-      [&state](std::size_t topic) { return std::make_unique<TopicDialogue>(topic, state); },
-      {.max_in_flight = options.max_in_flight,
-       .first_alone = options.first_alone,
-       .deadline = options.deadline}));
-  state.run.seconds = seconds_since(start);
+  RR_TRY_STATUS(run_method(state));
+  state.run.seconds = internal::seconds_since(start);
   return std::move(state.run);
 }
 

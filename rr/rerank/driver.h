@@ -15,16 +15,33 @@
 
 namespace rr {
 
+// What orders a topic's candidates.
+enum class RerankMethod {
+  // The model writes an order of each window.
+  kListwise,
+  // Each window is ordered by how likely the model finds each identifier at the answer's first
+  // place
+  // (rerank/labels.h); nothing is written. For prompts of PromptMode::kDirect.
+  kFirst,
+  // Candidates are looked at one by one and ordered by relevance_score(), which the ranking carries
+  // whatever SessionOptions::scores says. For prompts of PromptMode::kPointwise. Of the planner
+  // counts which ranks its windows cover.
+  kPointwise,
+};
+
 struct DriverOptions {
-  // Topics that are worked on at once; each has one window with the model. Bounds the memory too:
+  RerankMethod method = RerankMethod::kListwise;
+
+  // Topics, of kPointwise passages, that are worked on at once; each has one question with the
+  // model. Bounds the memory too:
   // a topic costs what its prompts take while it is in flight.
   std::size_t max_in_flight = 16;
 
   // Finish the first topic before the others start, to learn what one topic takes alone.
   bool first_alone = false;
 
-  // Time for a topic, from its start. When it is up, the window that runs is cancelled, and the
-  // order that the windows before it left is the result.
+  // Time for a topic, from its start; not for kPointwise. When it is up, the window that runs is
+  // cancelled, and the order that the windows before it left is the result.
   std::optional<std::chrono::milliseconds> deadline = {};
 
   // Tell the generator what is certain of a topic's next prompt while the one before it runs
@@ -74,7 +91,9 @@ struct RerankRun {
 // fails, what still runs is cancelled and the error names the topic and the window; topics that
 // were done by then have been told to the listener.
 //
-// Requires max_in_flight >= 1. Everything passed in must outlive the call.
+// Refused: kFirst and kPointwise where the generator has no text model.
+// Requires max_in_flight >= 1, and no deadline with kPointwise. Everything passed in must outlive
+// the call.
 Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& generator,
                              const WindowPlanner& planner, const PromptBuilder& prompts,
                              const DriverOptions& options, RerankListener& listener);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -283,6 +284,137 @@ TEST(RerankAll, GivesTheSameResultsWhateverOrderAnswersComeIn) {
       EXPECT_EQ(docids_of(run->topics[t].ranking), docids_of(expected->topics[t].ranking));
     }
   }
+}
+
+// A model that finds passages of many "x" relevant: as an answer to one passage, and as the first
+// of a window.
+class CountsX {
+ public:
+  Completion operator()(const GenerationRequest& request) const {
+    const auto& ids = std::get<TokenIds>(request.prompt);
+    const std::string prompt(ids.begin(), ids.end());
+    const auto& tokens = std::get<TokenChoiceStage>(request.stages.front()).tokens;
+    StageReport stage;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      stage.choices.push_back({i + 1, logprob_of(static_cast<char>(tokens[i]), prompt)});
+    }
+    Completion completion;
+    completion.stages = {stage};
+    completion.prompt_tokens = ids.size();
+    return completion;
+  }
+
+ private:
+  static double logprob_of(char token, const std::string& prompt) {
+    if (token == 'Y' || token == 'N') {
+      const auto worth = static_cast<double>(std::count(prompt.begin(), prompt.end(), 'x'));
+      return token == 'Y' ? worth - 20 : -20.5;
+    }
+    const std::string passage = fmt::format("[{}] ", token);
+    const std::size_t begin = prompt.find(passage);
+    const std::size_t end = std::min(prompt.find('\n', begin), prompt.size());
+    EXPECT_NE(begin, std::string::npos) << passage;
+    return static_cast<double>(std::count(prompt.begin() + static_cast<std::ptrdiff_t>(begin),
+                                          prompt.begin() + static_cast<std::ptrdiff_t>(end), 'x')) -
+           30;
+  }
+};
+
+// Of topic t, candidate i has (i * 5 + t) % 7 "x".
+std::vector<Request> topics_with_x(std::size_t count) {
+  std::vector<Request> requests = topics(count);
+  for (std::size_t t = 0; t < count; ++t) {
+    for (std::size_t i = 0; i < requests[t].candidates.size(); ++i) {
+      requests[t].candidates[i].text = "a " + std::string((i * 5 + t) % 7, 'x');
+    }
+  }
+  return requests;
+}
+
+struct ScoringModel {
+  internal::ByteTokenizer tokenizer;
+  ChatTemplate chat = ChatTemplate::named("chatml").value();
+  TextModel text{&tokenizer, &chat, 1 << 20};
+  HeldGenerator generator{CountsX()};
+
+  ScoringModel() { generator.model = &text; }
+};
+
+TEST(RerankAll, OrdersPassagesByTheOddsOfYes) {
+  const PromptBuilder prompts(PromptOptions{.mode = PromptMode::kPointwise});
+  std::vector<Request> requests = topics_with_x(9);
+  requests[4].candidates.clear();
+  requests[4].scores.clear();
+  ScoringModel model;
+  Listener listener;
+  model.generator.choose = [](std::size_t waiting) { return static_cast<int>(waiting) - 1; };
+  const auto run = rerank_all(requests, model.generator, kWindows, prompts,
+                              {.method = RerankMethod::kPointwise, .max_in_flight = 5}, listener);
+  ASSERT_TRUE(run.ok()) << run.error().to_string();
+  EXPECT_EQ(listener.done.size(), 9u);
+  EXPECT_EQ(listener.windows, 8u);
+  for (std::size_t t = 0; t < 9; ++t) {
+    const Ranking& ranking = run->topics[t].ranking;
+    if (t == 4) {
+      EXPECT_TRUE(ranking.docs.empty());
+      continue;
+    }
+    ASSERT_EQ(ranking.docs.size(), 6u);
+    for (std::size_t rank = 0; rank < 6; ++rank) {
+      const auto i = static_cast<std::size_t>(ranking.docs[rank].docid.str()[1] - '0');
+      EXPECT_NEAR(ranking.docs[rank].score, static_cast<double>((i * 5 + t) % 7) + 0.5, 1e-5);
+    }
+    EXPECT_TRUE(std::is_sorted(ranking.docs.begin(), ranking.docs.end(),
+                               [](const ScoredDocid& a, const ScoredDocid& b) {
+                                 return a.score > b.score;
+                               }));
+    EXPECT_GT(run->topics[t].report.prompt_tokens, 6u * 50);
+  }
+}
+
+TEST(RerankAll, LooksOnlyAtThePassagesOfTheWindows) {
+  const PromptBuilder prompts(PromptOptions{.mode = PromptMode::kPointwise});
+  const std::vector<Request> requests = topics_with_x(1);  // x: 0 5 3 1 6 4
+  const SlidingWindows middle({.window = 2, .stride = 1, .rank_start = 1, .rank_end = 5});
+  ScoringModel model;
+  Listener listener;
+  const auto run = rerank_all(requests, model.generator, middle, prompts,
+                              {.method = RerankMethod::kPointwise}, listener);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(docids_of(run->topics[0].ranking), "d0d4d1d2d3d5");
+  EXPECT_EQ(model.generator.answered.size(), 4u);
+  double before = std::numeric_limits<double>::infinity();
+  for (const ScoredDocid& doc : run->topics[0].ranking.docs) {
+    EXPECT_LT(doc.score, before);
+    before = doc.score;
+  }
+}
+
+TEST(RerankAll, OrdersWindowsByTheirFirstIdentifier) {
+  const std::vector<Request> requests = topics_with_x(3);
+  ScoringModel model;
+  Listener listener;
+  const auto run = rerank_all(requests, model.generator, SlidingWindows(4, 2), kDirect,
+                              {.method = RerankMethod::kFirst}, listener);
+  ASSERT_TRUE(run.ok()) << run.error().to_string();
+  EXPECT_EQ(listener.windows, 6u);
+  // x: 0 5 3 1 6 4, by windows of 4: (2,6) gives 4 5 2 3 behind 0 1, then (0,4) gives 4 1 5 0.
+  EXPECT_EQ(docids_of(run->topics[0].ranking), "d4d1d5d0d2d3");
+  const auto whole = rerank_all(requests, model.generator, SlidingWindows(6, 6), kDirect,
+                                {.method = RerankMethod::kFirst}, listener);
+  ASSERT_TRUE(whole.ok());
+  EXPECT_EQ(docids_of(whole->topics[0].ranking), "d4d1d5d2d3d0");
+  EXPECT_NEAR(whole->topics[0].ranking.docs[0].score - whole->topics[0].ranking.docs[1].score, 1,
+              1e-5);
+}
+
+TEST(RerankAll, RefusesToRankByProbabilitiesOfAModelElsewhere) {
+  HeldGenerator generator(reverse);
+  Listener listener;
+  const auto run = rerank_all(topics(2), generator, kWindows, kDirect,
+                              {.method = RerankMethod::kFirst}, listener);
+  ASSERT_FALSE(run.ok());
+  EXPECT_THAT(run.error().message, HasSubstr("needs a model in this process"));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ constexpr std::array kModes = {
     ModeNames{PromptMode::kQwen3, "qwen3", "reasonrank-qwen3-v1"},
     ModeNames{PromptMode::kDirect, "direct", "reasonrank-direct-v1"},
     ModeNames{PromptMode::kRankK, "rankk", "rank-k-v1"},
+    ModeNames{PromptMode::kPointwise, "pointwise", "pointwise-v1"},
 };
 
 const ModeNames& names_of(PromptMode mode) {

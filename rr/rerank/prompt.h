@@ -16,10 +16,11 @@
 namespace rr {
 
 // What a model is asked for, and which template asks (prompts/). The published names are
-// rank_GPT_reasoning, rank_GPT_qwen3, rank_GPT and rank_GPT_rankk.
-enum class PromptMode { kReasoning, kQwen3, kDirect, kRankK };
+// rank_GPT_reasoning, rank_GPT_qwen3, rank_GPT and rank_GPT_rankk. kPointwise is ours: whether one
+// passage helps, Yes or No (rerank/labels.h).
+enum class PromptMode { kReasoning, kQwen3, kDirect, kRankK, kPointwise };
 
-// "reasoning", "qwen3", "direct", "rankk".
+// "reasoning", "qwen3", "direct", "rankk", "pointwise".
 const char* prompt_mode_name(PromptMode mode);
 std::optional<PromptMode> find_prompt_mode(std::string_view name);
 
@@ -83,7 +84,7 @@ class PromptBuilder {
   PassageText prepare_passage(const Passage& passage) const;
 
   // The conversation that asks for an order of `passages`, which get the identifiers [1], [2], ...
-  // Both arguments prepared. Requires at least one passage.
+  // Both arguments prepared. Requires at least one passage; of kPointwise exactly one.
   Messages build(std::string_view query, std::span<const std::string_view> passages) const;
 
  private:

@@ -221,6 +221,7 @@ std::string target_reply(PromptMode mode, std::string_view reasoning,
   for (const std::size_t position : order) {
     list += fmt::format("{}[{}]", list.empty() ? "" : " > ", position + 1);
   }
+  RR_CHECK(mode != PromptMode::kPointwise, "a passage by itself is answered by no list");
   if (mode == PromptMode::kDirect || mode == PromptMode::kRankK) return list;
   return fmt::format("<think>\n{}\n</think>\n<answer>{}</answer>", reasoning, list);
 }

@@ -15,6 +15,7 @@ struct StageWriter {
   }
   Json operator()(const ForcedStage& stage) const { return {{"forced", stage.text}}; }
   Json operator()(const PermutationStage& stage) const { return {{"permutation", stage.size}}; }
+  Json operator()(const TokenChoiceStage& stage) const { return {{"choice", stage.tokens}}; }
 };
 
 struct PromptWriter {

@@ -8,6 +8,7 @@
 
 #include "rr/base/check.h"
 #include "rr/base/utf8.h"
+#include "rr/lm_local/internal/prompt.h"
 #include "rr/lm_local/sampler.h"
 
 namespace rr::internal {
@@ -82,6 +83,8 @@ void CompletionWriter::begin_stage() {
   } else if (const auto* permutation = std::get_if<PermutationStage>(&stages_[stage_])) {
     permutation_.emplace(*tokenizer_, permutation->size);
     wait_to_write("[");
+  } else if (std::holds_alternative<TokenChoiceStage>(stages_[stage_])) {
+    write_waiting();
   }
 }
 
@@ -112,11 +115,18 @@ std::optional<StopReason> CompletionWriter::run(const PermutationStage&) {
   return StopReason::kEnd;
 }
 
+std::optional<StopReason> CompletionWriter::run(const TokenChoiceStage&) {
+  if (choices_.back().empty()) return std::nullopt;
+  return StopReason::kEnd;
+}
+
 void CompletionWriter::choose(std::span<const float> logits) {
   RR_CHECK(!is_complete(), "the completion is complete");
   RR_CHECK(logits.size() >= tokenizer_->vocabulary_size(), "a score for every token is needed");
   if (const auto* free = std::get_if<FreeStage>(&stages_[stage_])) {
     choose_free(logits.first(tokenizer_->vocabulary_size()), *free);
+  } else if (const auto* choice = std::get_if<TokenChoiceStage>(&stages_[stage_])) {
+    choose_token(logits.first(tokenizer_->vocabulary_size()), *choice);
   } else {
     choose_branch(logits);
   }
@@ -195,6 +205,18 @@ void CompletionWriter::choose_branch(std::span<const float> logits) {
   permutation_->choose(id, static_cast<double>(scores[chosen]) - total);
 }
 
+void CompletionWriter::choose_token(std::span<const float> logits, const TokenChoiceStage& stage) {
+  const double total = log_sum_exp(logits);
+  TokenId best = stage.tokens.front();
+  for (std::size_t i = 0; i < stage.tokens.size(); ++i) {
+    const TokenId id = stage.tokens[i];
+    const float score = logits[static_cast<std::size_t>(id)];
+    choices_.back().push_back({i + 1, static_cast<double>(score) - total});
+    if (score > logits[static_cast<std::size_t>(best)]) best = id;
+  }
+  add(best, false);
+}
+
 void CompletionWriter::add(TokenId id, bool is_forced) {
   std::size_t stage = std::min(stage_, stages_.size() - 1);
   if (!waiting_parts_.empty()) stage = waiting_parts_.front().stage;
@@ -244,7 +266,7 @@ StopReason CompletionWriter::stop() const {
   return is_complete() ? stops_.back() : StopReason::kCancelled;
 }
 
-Status check_stages(std::span<const Stage> stages) {
+Status check_stages(const Tokenizer& tokenizer, std::span<const Stage> stages) {
   if (stages.empty()) {
     return Error{Errc::kRejected, "expected at least one stage to write, found none", ""};
   }
@@ -257,6 +279,12 @@ Status check_stages(std::span<const Stage> stages) {
     const auto* permutation = std::get_if<PermutationStage>(&stage);
     if (permutation != nullptr && permutation->size == 0) {
       return Error{Errc::kRejected, "expected at least one identifier to order, found none", ""};
+    }
+    if (const auto* choice = std::get_if<TokenChoiceStage>(&stage)) {
+      if (choice->tokens.empty()) {
+        return Error{Errc::kRejected, "expected at least one token to choose, found none", ""};
+      }
+      RR_TRY_STATUS(check_ids(tokenizer, choice->tokens));
     }
   }
   return ok_status();
@@ -276,6 +304,8 @@ std::size_t most_tokens(const Tokenizer& tokenizer, std::span<const Stage> stage
       here = permutation->size > limit
                  ? limit
                  : tokenizer.encode_with_special(permutation_in_order(permutation->size)).size();
+    } else {
+      here = 1;  // of a TokenChoiceStage
     }
     total = here > limit - total ? limit : total + here;
   }

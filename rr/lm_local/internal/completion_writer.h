@@ -53,11 +53,13 @@ class CompletionWriter {
   std::optional<StopReason> run(const FreeStage& stage);
   std::optional<StopReason> run(const ForcedStage& stage);
   std::optional<StopReason> run(const PermutationStage& stage);
+  std::optional<StopReason> run(const TokenChoiceStage& stage);
   void run_stages();
   void begin_stage();
 
   void choose_free(std::span<const float> logits, const FreeStage& stage);
   void choose_branch(std::span<const float> logits);
+  void choose_token(std::span<const float> logits, const TokenChoiceStage& stage);
   void meet_stop_string(std::size_t stop_end, std::span<const std::string> stops);
   std::string upcoming_text() const;
 
@@ -101,8 +103,9 @@ class CompletionWriter {
   std::optional<PermutationWriter> permutation_;
 };
 
-// Refuses no stage at all, an empty stop string and a permutation of nothing.
-Status check_stages(std::span<const Stage> stages);
+// Refuses no stage at all, an empty stop string, a permutation of nothing, and a choice of nothing
+// or of what is no token.
+Status check_stages(const Tokenizer& tokenizer, std::span<const Stage> stages);
 
 // Most tokens that the stages may write: budgets in full, forced texts and permutations as they
 // are encoded one after the other. A stop string met inside a token may add a few. Saturates at

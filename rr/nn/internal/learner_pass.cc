@@ -155,7 +155,7 @@ std::vector<float> LearnerPass::evaluate() {
   return run_targets(nullptr);
 }
 
-std::vector<float> LearnerPass::learn(const LossSlope& slope) {
+std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>& run_targets) {
   const auto activations = [&](std::size_t i) -> LayerActivations& {
     return buffers_.layers[std::min(i, kept_layers_)];
   };
@@ -166,7 +166,7 @@ std::vector<float> LearnerPass::learn(const LossSlope& slope) {
   }
   clear_padding(buffers_.d_stream, hidden() * sizeof(float));
   std::fill_n(buffers_.d_stream.data<float>(), rows_ * hidden(), 0.0f);
-  std::vector<float> logprobs = run_targets(&slope);
+  std::vector<float> logprobs = run_targets();
   for (std::size_t i = config_.num_layers; i-- > 0;) {
     if (i >= kept_layers_ && i + 1 < config_.num_layers) run_layer(i, activations(i));
     back_through_layer(i, activations(i));
@@ -550,7 +550,6 @@ void LearnerPass::back_through_embedding() {
 
 // Targets -----------------------------------------------------------------------------------------
 
-// Log-probabilities chunk by chunk; with a slope, gradients into d_stream and the output layer.
 std::vector<float> LearnerPass::run_targets(const LossSlope* slope) {
   const std::size_t vocabulary = config_.vocabulary_size;
   const std::size_t activation = element_bytes(engine_.element);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "rr/nn/internal/attention_learning.h"
@@ -81,7 +82,14 @@ class LearnerPass {
               Crew& crew);
 
   std::vector<float> evaluate();
-  std::vector<float> learn(const LossSlope& slope);
+
+  // `run_targets` is called once between forward and backward: it has to run run_targets() of this
+  // pass with the slopes, and returns what learn() is to return.
+  std::vector<float> learn(const std::function<std::vector<float>()>& run_targets);
+
+  // Log-probabilities of the targets, chunk by chunk; with a slope, gradients into d_stream and the
+  // output layer.
+  std::vector<float> run_targets(const LossSlope* slope);
 
  private:
   template <typename Task>
@@ -113,7 +121,6 @@ class LearnerPass {
   void to_activations(const float* from, std::size_t width, AlignedBuffer& to);
   void back_through_embedding();
 
-  std::vector<float> run_targets(const LossSlope* slope);
   void norm_targets(std::size_t first, std::size_t count);
   void back_through_targets(std::size_t first, std::size_t count);
 
