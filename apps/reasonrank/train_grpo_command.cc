@@ -408,7 +408,7 @@ void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
       exit_code = report_failure(config.error());
       return;
     }
-    const std::string wrong = training_misuse(*command, options->run, "--tasks");
+    const std::string wrong = training_misuse(*command, options->run, {"--tasks"});
     if (!wrong.empty()) {
       say("reasonrank train grpo: " + wrong);
       exit_code = kExitUsage;

@@ -30,6 +30,8 @@ struct Options {
   ModelOptions model;  // --model and --threads; the rest is in the settings
   std::string data;
   std::string validation;
+  std::string tasks;
+  std::string validation_tasks;
   bool no_shuffle = false;
   TrainingRunOptions run;
 };
@@ -40,11 +42,45 @@ struct Inputs {
   DecoderConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat;
-  SftData train;
+  std::optional<SftData> train;
+  std::optional<RankingTasks> tasks;
   std::optional<SftData> validation;
+  std::optional<RankingTasks> validation_tasks;
 
-  const SftData* held_out() const { return validation ? &*validation : nullptr; }
+  SftSources sources() const {
+    return {pointer(train), pointer(tasks), pointer(validation), pointer(validation_tasks)};
+  }
+
+ private:
+  template <typename T>
+  static const T* pointer(const std::optional<T>& part) {
+    return part ? &*part : nullptr;
+  }
 };
+
+Status read_examples(const SftSettings& settings, Inputs& inputs) {
+  const SftTokens tokens = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
+                            inputs.config.vocabulary_size};
+  const SftDataOptions options = data_options(settings, inputs.config.context_length);
+  if (!settings.data.empty()) {
+    RR_TRY(inputs.train, read_sft_data(settings.data, tokens, options));
+  }
+  if (settings.validation.empty()) return ok_status();
+  RR_TRY(inputs.validation, read_sft_data(settings.validation, tokens, options));
+  return ok_status();
+}
+
+Status read_tasks(const SftSettings& settings, Inputs& inputs) {
+  const TextModel model = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
+                           inputs.config.context_length};
+  const RankingTaskOptions options = task_options(settings, inputs.config.context_length);
+  if (!settings.tasks.empty()) {
+    RR_TRY(inputs.tasks, RankingTasks::read(settings.tasks, model, options));
+  }
+  if (settings.validation_tasks.empty()) return ok_status();
+  RR_TRY(inputs.validation_tasks, RankingTasks::read(settings.validation_tasks, model, options));
+  return ok_status();
+}
 
 Result<Inputs> read_inputs(const SftSettings& settings) {
   Inputs inputs;
@@ -57,21 +93,20 @@ Result<Inputs> read_inputs(const SftSettings& settings) {
   } else if (auto detected = ChatTemplate::detect(*inputs.files); detected.ok()) {
     inputs.chat = std::move(detected).value();
   }
-  const SftTokens tokens = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
-                            inputs.config.vocabulary_size};
-  const SftDataOptions options = data_options(settings, inputs.config.context_length);
-  RR_TRY(inputs.train, read_sft_data(settings.data, tokens, options));
-  if (!settings.validation.empty()) {
-    RR_TRY(inputs.validation, read_sft_data(settings.validation, tokens, options));
-  }
+  RR_TRY_STATUS(read_examples(settings, inputs));
+  RR_TRY_STATUS(read_tasks(settings, inputs));
   return inputs;
 }
 
 // What a run is, for run.json, and for --resume to know whether it still is.
 Json identity_of(const Inputs& inputs) {
-  Json identity = {{"model_sha256", fingerprint(*inputs.files)},
-                   {"data_sha256", inputs.train.sha256}};
+  Json identity = {{"model_sha256", fingerprint(*inputs.files)}};
+  if (inputs.train) identity["data_sha256"] = inputs.train->sha256;
   if (inputs.validation) identity["validation_sha256"] = inputs.validation->sha256;
+  if (inputs.tasks) identity["tasks_sha256"] = inputs.tasks->sha256();
+  if (inputs.validation_tasks) {
+    identity["validation_tasks_sha256"] = inputs.validation_tasks->sha256();
+  }
   return identity;
 }
 
@@ -88,6 +123,25 @@ std::string data_line(const char* name, const fs::path& path, const SftData& dat
   return line;
 }
 
+std::string tasks_line(const char* name, const fs::path& path, const RankingTasks& tasks) {
+  std::string line = fmt::format("  {:<11}{}: {} ranking tasks", name, path.string(), tasks.size());
+  if (tasks.num_equal() > 0) {
+    line += fmt::format("; {} left out in which no passage should stand before another",
+                        tasks.num_equal());
+  }
+  if (tasks.num_long() > 0) line += fmt::format("; {} too long left out", tasks.num_long());
+  return line;
+}
+
+std::string step_of(const SftSettings& settings, const Inputs& inputs, const SftOptions& options) {
+  std::string text;
+  if (inputs.train) text = fmt::format("{} examples", options.order.examples_per_step);
+  if (!inputs.tasks) return text;
+  return fmt::format("{}{}{} tasks ({}, {} of {}, weight {:g})", text, text.empty() ? "" : " and ",
+                     settings.tasks_per_step, settings.method, settings.ranking_loss,
+                     settings.ranking_target, settings.ranking_weight);
+}
+
 void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOptions& options,
               const TrainingMemory& memory, std::size_t limit, std::size_t num_threads) {
   const std::size_t max_length = data_options(settings, inputs.config.context_length).max_length;
@@ -97,14 +151,18 @@ void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOption
                   static_cast<double>(inputs.config.num_parameters()) / 1e6,
                   settings.lora > 0 ? fmt::format("kept; adapters of rank {} learn", settings.lora)
                                     : std::string("all learn")));
-  say(data_line("data", settings.data, inputs.train, max_length));
+  if (inputs.train) say(data_line("data", settings.data, *inputs.train, max_length));
+  if (inputs.tasks) say(tasks_line("tasks", settings.tasks, *inputs.tasks));
   if (inputs.validation) {
     say(data_line("validation", settings.validation, *inputs.validation, max_length));
   }
+  if (inputs.validation_tasks) {
+    say(tasks_line("validation", settings.validation_tasks, *inputs.validation_tasks));
+  }
   say(
-      fmt::format("  {:<11}{} of {} examples, rate {:g}, {} after {} of warm-up, clip {:g}, weight "
+      fmt::format("  {:<11}{} of {}, rate {:g}, {} after {} of warm-up, clip {:g}, weight "
                   "decay {:g}, seed {}",
-                  "steps", options.schedule.num_steps, options.order.examples_per_step,
+                  "steps", options.schedule.num_steps, step_of(settings, inputs, options),
                   options.schedule.peak, settings.schedule, options.schedule.warmup_steps,
                   settings.clip, settings.weight_decay, settings.seed));
   say(
@@ -135,6 +193,9 @@ class TerminalListener : public SftListener {
     if (!last_) return;
     std::string line = fmt::format("step {}: loss {:.4f}", last_->step, last_->loss);
     if (last_->validation_loss) line += fmt::format(", held out {:.4f}", *last_->validation_loss);
+    if (last_->validation_ndcg) {
+      line += fmt::format(", held-out nDCG@10 {:.4f}", *last_->validation_ndcg);
+    }
     say(fmt::format("{}; {} tokens, {:.0f} tokens/s", line, tokens_, rate()));
   }
 
@@ -158,8 +219,13 @@ Result<SftSettings> settings_of(const Options& options) {
   SftSettings settings = options.settings;
   RR_TRY(const fs::path model, find_model(options.model));
   settings.model = fs::absolute(model).string();
-  settings.data = fs::absolute(options.data).string();
-  if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
+  const auto name = [](const std::string& file, std::string& setting) {
+    if (!file.empty()) setting = fs::absolute(file).string();
+  };
+  name(options.data, settings.data);
+  name(options.validation, settings.validation);
+  name(options.tasks, settings.tasks);
+  name(options.validation_tasks, settings.validation_tasks);
   settings.chat_template = options.model.chat_template;
   settings.shuffle = !options.no_shuffle;
   return settings;
@@ -168,12 +234,13 @@ Result<SftSettings> settings_of(const Options& options) {
 Result<int> train(const Options& options) {
   RR_TRY(const SftSettings settings, settings_of(options));
   RR_TRY(const Inputs inputs, read_inputs(settings));
-  const SftOptions sft = sft_options(settings, inputs.train);
+  const SftSources sources = inputs.sources();
+  const SftOptions sft = sft_options(settings, sources.examples, sources.tasks);
   LearnerOptions learner_settings = learner_options(settings);
   const std::size_t limit = memory_limit(options.run);
-  RR_TRY(const TrainingMemory memory,
-         plan_training_memory(inputs.config, longest_row(settings, inputs.train), limit,
-                              learner_settings));
+  RR_TRY(
+      const TrainingMemory memory,
+      plan_training_memory(inputs.config, longest_row(settings, sources), limit, learner_settings));
   const std::size_t num_threads =
       options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
   RR_TRY(const RunFolder folder,
@@ -183,7 +250,7 @@ Result<int> train(const Options& options) {
   ThreadPool pool(num_threads);
   RR_TRY(const std::unique_ptr<Learner> learner,
          Learner::load(*inputs.files, learner_settings, pool));
-  SftTrainer trainer(*learner, inputs.train, inputs.held_out(), sft, pool);
+  SftTrainer trainer(*learner, sources, sft, pool);
   std::vector<std::string> damaged;
   RR_TRY_STATUS(trainer.restore(folder, damaged));
   for (const std::string& line : damaged) say("passed over: " + line);
@@ -207,6 +274,13 @@ void add_data_options(CLI::App& command, Options& options) {
   command.add_option(
       "--validation", options.validation,
       "held-out examples in the same format: their loss chooses the best checkpoint");
+  command.add_option("--tasks", options.tasks,
+                     "ranking tasks, learnt by a ranking loss, beside --data or alone: "
+                     "ranking_tasks.jsonl (docs/formats/training-data.md)");
+  command.add_option(
+      "--validation-tasks", options.validation_tasks,
+      "held-out tasks: nDCG@10 by --method; without --validation it chooses the best "
+      "checkpoint");
   add_training_run_options(command, options.run);
   command
       .add_option("--max-length", settings.max_length,
@@ -224,6 +298,43 @@ void add_data_options(CLI::App& command, Options& options) {
   command.add_flag("--group-by-length", settings.group_by_length,
                    "take examples of about one length together");
   command.add_option("--seed", settings.seed, "of order and adapters")->capture_default_str();
+}
+
+void add_ranking_options(CLI::App& command, SftSettings& settings) {
+  const char* group = "Ranking tasks";
+  command
+      .add_option(
+          "--method", settings.method,
+          "what learns to rank: pointwise (the odds of Yes for a passage by itself) or first "
+          "(each identifier as the first of the answer), as `rerank --method` asks")
+      ->check(CLI::IsMember({"pointwise", "first"}))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--ranking-loss", settings.ranking_loss,
+                  "softmax: cross-entropy with the gains' shares; ranknet: pairs")
+      ->check(CLI::IsMember({"softmax", "ranknet"}))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--ranking-target", settings.ranking_target,
+                  "gains from the passages' grades, or 1/rank of the teacher's order")
+      ->check(CLI::IsMember({"grades", "order"}))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--ranking-weight", settings.ranking_weight,
+                  "of the ranking loss, against that of the examples")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--tasks-per-step", settings.tasks_per_step)
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--passage-tokens", settings.passage_tokens,
+                  "tokens of a passage that a prompt holds; give `rerank` the same")
+      ->capture_default_str()
+      ->group(group);
 }
 
 void add_learning_options(CLI::App& command, SftSettings& settings) {
@@ -255,14 +366,19 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       train_app.add_subcommand("sft", "Teach a model to answer as examples do");
   add_model_options_without_compute(*command, options->model);
   add_data_options(*command, *options);
+  add_ranking_options(*command, options->settings);
   add_learning_options(*command, options->settings);
   add_keeping_options(*command, *options);
   command->footer(
-      "Loss is on the last message of an example alone, its end token included. The folder gets\n"
-      "run.json, metrics.jsonl and checkpoints; Ctrl-C writes one more before it stops.\n"
+      "Loss is on the last message of an example alone, its end token included. Ranking tasks "
+      "teach\n"
+      "the model's own probabilities to rank: `rerank --method` uses them. The folder gets "
+      "run.json,\n"
+      "metrics.jsonl and checkpoints; Ctrl-C writes one more before it stops.\n"
       "Examples:\n"
       "  reasonrank train sft --data sft.jsonl --validation validation.jsonl -o runs/a\n"
       "  reasonrank train sft --data sft.jsonl --lora 32 --epochs 3 -o runs/b\n"
+      "  reasonrank train sft --tasks ranking_tasks.jsonl --method pointwise --lr 3e-5 -o runs/p\n"
       "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"
       "  reasonrank train sft --resume runs/a");
   command->callback([options, command, &exit_code] {
@@ -270,7 +386,7 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       exit_code = report_failure(config.error());
       return;
     }
-    if (const std::string wrong = training_misuse(*command, options->run, "--data");
+    if (const std::string wrong = training_misuse(*command, options->run, {"--data", "--tasks"});
         !wrong.empty()) {
       say("reasonrank train sft: " + wrong);
       exit_code = kExitUsage;

@@ -1,7 +1,8 @@
 #include "apps/reasonrank/training_run.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -52,7 +53,7 @@ Status read_training_config(CLI::App& command, const TrainingRunOptions& options
 }
 
 std::string training_misuse(const CLI::App& command, const TrainingRunOptions& options,
-                            const std::string& input) {
+                            std::initializer_list<const char*> inputs) {
   if (!options.resume.empty()) {
     for (const CLI::Option* const option : command.get_options()) {
       const std::string name = option->get_single_name();
@@ -62,8 +63,10 @@ std::string training_misuse(const CLI::App& command, const TrainingRunOptions& o
     }
     return "";
   }
-  if (command.count(input) == 0) {
-    return fmt::format("expected {} with a file, or --resume with a run's folder", input);
+  if (std::none_of(inputs.begin(), inputs.end(),
+                   [&command](const char* input) { return command.count(input) > 0; })) {
+    return fmt::format("expected {} with a file, or --resume with a run's folder",
+                       fmt::join(inputs, " or "));
   }
   if (options.output.empty()) return "expected -o with a folder for the run";
   return "";

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 
 #include "rr/base/json.h"
@@ -58,10 +59,10 @@ void add_checkpoint_options(CLI::App& command, Settings& settings) {
 }
 
 // Reads --config, if there is one. A wrong command line in one sentence, else empty: a run that
-// goes on has its settings; a new one needs `input` (an option's name) and -o.
+// goes on has its settings; a new one needs one of `inputs` (options' names) and -o.
 Status read_training_config(CLI::App& command, const TrainingRunOptions& options);
 std::string training_misuse(const CLI::App& command, const TrainingRunOptions& options,
-                            const std::string& input);
+                            std::initializer_list<const char*> inputs);
 
 // The run to go on with, or a new one of `kind` and `settings`. `identity`: hashes of model and
 // data, against which a run that goes on is held.

@@ -401,4 +401,18 @@ Status check_order(std::span<const Docid> docids, std::span<const Docid> order, 
                    where);
 }
 
+Status check_relevant_listed(const RankingTask& task, const std::string& file) {
+  std::unordered_set<Docid> listed;
+  for (const Passage& passage : task.passages) listed.insert(passage.docid);
+  for (const auto& [docid, grade] : task.grades) {
+    if (grade <= 0 || listed.contains(docid)) continue;
+    return Error{Errc::kMalformed,
+                 fmt::format("expected every relevant passage in the list, found {} in the grades "
+                             "alone",
+                             docid.str()),
+                 fmt::format("{}, topic {}", file, task.qid.str())};
+  }
+  return ok_status();
+}
+
 }  // namespace rr

@@ -71,6 +71,9 @@ Result<RankingTask> ranking_task_from_json(const Json& json, const std::string& 
 Result<std::vector<SftExample>> read_sft_examples(const std::filesystem::path& path);
 Result<std::vector<RankingTask>> read_ranking_tasks(const std::filesystem::path& path);
 
+// Refuses a task with a passage of a grade above 0 that is not in its list.
+Status check_relevant_listed(const RankingTask& task, const std::string& file);
+
 // A string field that may be absent or null: then empty.
 Result<std::string> optional_string(const Json& object, std::string_view key,
                                     const std::string& where);

@@ -24,4 +24,16 @@ std::vector<std::size_t> EpochOrder::epoch(std::size_t number) const {
   return order;
 }
 
+std::vector<EpochOrder::Place> EpochOrder::of_step(std::size_t step, std::size_t per_step) const {
+  RR_CHECK(step >= 1, "steps count from 1");
+  std::vector<Place> places;
+  std::vector<std::size_t> order;
+  std::size_t position = (step - 1) * per_step;
+  for (std::size_t i = 0; i < per_step; ++i, ++position) {
+    if (order.empty() || position % count_ == 0) order = epoch(position / count_);
+    places.push_back({position / count_, order[position % count_]});
+  }
+  return places;
+}
+
 }  // namespace rr

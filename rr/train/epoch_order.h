@@ -18,6 +18,13 @@ class EpochOrder {
   // The things of an epoch, from 0.
   std::vector<std::size_t> epoch(std::size_t number) const;
 
+  // The things of a step, from 1, which takes `per_step`, without regard to where an epoch ends.
+  struct Place {
+    std::size_t epoch;
+    std::size_t thing;
+  };
+  std::vector<Place> of_step(std::size_t step, std::size_t per_step) const;
+
  private:
   std::string what_;
   std::size_t count_;

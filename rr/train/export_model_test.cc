@@ -63,7 +63,7 @@ class ExportModel : public ::testing::Test {
     const SftData data = read_sft_data(settings.data, tiny_.tokens(), {}).value();
     ThreadPool pool(1);
     const auto learner = Learner::load(*files, learner_options(settings), pool).value();
-    SftTrainer trainer(*learner, data, nullptr, sft_options(settings, data), pool);
+    SftTrainer trainer(*learner, {.examples = &data}, sft_options(settings, &data, nullptr), pool);
     RunFolder folder =
         RunFolder::create(tiny_.folder.path() / name,
                           {{"model_sha256", fingerprint(*files)}, {"settings", to_json(settings)}})

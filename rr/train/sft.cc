@@ -32,17 +32,30 @@ LearnerBatch batch_of(const SftData& data, std::span<const std::size_t> examples
   return batch;
 }
 
+Error not_finite(std::size_t step, const std::string& what, std::string where) {
+  return {Errc::kRejected,
+          fmt::format("step {}: the log-probability of {} is not finite; a lower learning rate or "
+                      "clipping may help",
+                      step, what),
+          std::move(where)};
+}
+
 }  // namespace
 
-SftTrainer::SftTrainer(Learner& learner, const SftData& train, const SftData* validation,
-                       const SftOptions& options, ThreadPool& pool)
+SftTrainer::SftTrainer(Learner& learner, const SftSources& sources, const SftOptions& options,
+                       ThreadPool& pool)
     : learner_(learner),
-      train_(train),
-      validation_(validation),
+      sources_(sources),
       options_(options),
       pool_(pool),
-      order_(train, options.order),
-      optimiser_(learner.parameters(), options.optimiser) {}
+      optimiser_(learner.parameters(), options.optimiser) {
+  RR_CHECK(sources.examples != nullptr || sources.tasks != nullptr, "something to learn");
+  if (sources.examples != nullptr) order_.emplace(*sources.examples, options.order);
+  if (sources.tasks != nullptr) {
+    task_order_.emplace("ranking", sources.tasks->size(), options.order.shuffles,
+                        options.order.seed);
+  }
+}
 
 Status SftTrainer::restore(const RunFolder& folder, std::vector<std::string>& damaged) {
   RR_TRY(state_, folder.restore(learner_.parameters(), optimiser_, damaged));
@@ -56,46 +69,100 @@ std::string SftTrainer::place_of(const SftData& data, std::size_t example) const
 
 Status SftTrainer::learn_row(std::span<const std::size_t> row, std::size_t num_targets,
                              double& loss) {
-  const LearnerBatch batch = batch_of(train_, row);
+  const LearnerBatch batch = batch_of(*sources_.examples, row);
   const float slope = -1.0f / static_cast<float>(num_targets);
   const std::vector<float> logprobs =
       learner_.learn(batch, [slope](std::size_t, float) { return slope; });
   if (const auto bad = internal::first_not_finite(logprobs)) {
     const LearnerTarget& target = batch.targets[*bad];
-    return Error{Errc::kRejected,
-                 fmt::format("step {}: the log-probability of token {} is not finite; a lower "
-                             "learning rate or clipping may help",
-                             state_.step + 1, target.token),
-                 place_of(train_, row[target.segment])};
+    return not_finite(state_.step + 1, fmt::format("token {}", target.token),
+                      place_of(*sources_.examples, row[target.segment]));
   }
   for (const float logprob : logprobs) loss -= logprob;
   return ok_status();
+}
+
+Status SftTrainer::learn_examples(const std::atomic<bool>& stop, SftStep& report) {
+  const SftData& data = *sources_.examples;
+  const auto rows = order_->rows_of(report.step);
+  for (const auto& row : rows) {
+    for (const std::size_t example : row) {
+      report.tokens += data.examples[example].ids.size();
+      report.completion_tokens += data.examples[example].completion_tokens();
+    }
+  }
+  double loss = 0;
+  for (const auto& row : rows) {
+    if (stop) return ok_status();
+    RR_TRY_STATUS(learn_row(row, report.completion_tokens, loss));
+  }
+  report.loss += loss / static_cast<double>(report.completion_tokens);
+  return ok_status();
+}
+
+Result<double> SftTrainer::learn_task(std::size_t task, std::uint64_t seed, SftStep& report) {
+  const RankingTasks& tasks = *sources_.tasks;
+  RR_TRY(const RankingExample example, tasks.example(task, seed));
+  report.tokens += example.num_tokens();
+  const std::span<const double> gains = tasks.gains(task);
+  const RankingObjective& objective = options_.ranking;
+  const double share = objective.weight / static_cast<double>(objective.tasks_per_step);
+  RankingLoss loss;
+  const std::vector<float> logprobs =
+      learner_.learn_jointly(example.batch(), [&](std::span<const float> found) {
+        loss = ranking_loss(objective.loss, example.scores(found, gains.size()), gains);
+        for (double& slope : loss.slopes) slope *= share;
+        return example.slopes(loss.slopes);
+      });
+  if (internal::first_not_finite(logprobs) || !std::isfinite(loss.loss)) {
+    return not_finite(state_.step + 1, "a label", "topic " + tasks.task(task).qid.str());
+  }
+  return loss.loss;
+}
+
+Status SftTrainer::learn_tasks(const std::atomic<bool>& stop, SftStep& report) {
+  const std::size_t count = options_.ranking.tasks_per_step;
+  double sum = 0;
+  for (const EpochOrder::Place& place : task_order_->of_step(report.step, count)) {
+    if (stop) return ok_status();
+    const std::uint64_t seed = options_.order.seed + place.epoch + 1;
+    RR_TRY(const double loss, learn_task(place.thing, seed, report));
+    sum += loss;
+  }
+  report.ranking_loss = sum / static_cast<double>(count);
+  report.loss += options_.ranking.weight * *report.ranking_loss;
+  return ok_status();
+}
+
+// What a step learns, for messages.
+std::string SftTrainer::contents_of(std::size_t step) const {
+  std::string text;
+  if (order_) {
+    for (const std::size_t example : order_->examples_of(step)) {
+      text += fmt::format("{}{}", text.empty() ? "examples of lines " : ", ",
+                          sources_.examples->examples[example].line);
+    }
+  }
+  if (task_order_) {
+    const char* separator = text.empty() ? "topics " : "; topics ";
+    for (const auto& place : task_order_->of_step(step, options_.ranking.tasks_per_step)) {
+      text += std::exchange(separator, ", ") + sources_.tasks->task(place.thing).qid.str();
+    }
+  }
+  return text;
 }
 
 Result<std::optional<SftStep>> SftTrainer::step(const std::atomic<bool>& stop) {
   const Clock::time_point start = Clock::now();
   SftStep report;
   report.step = state_.step + 1;
-  const auto rows = order_.rows_of(report.step);
-  std::string lines;
-  for (const auto& row : rows) {
-    for (const std::size_t example : row) {
-      report.tokens += train_.examples[example].ids.size();
-      report.completion_tokens += train_.examples[example].completion_tokens();
-      lines += fmt::format("{}{}", lines.empty() ? "examples of lines " : ", ",
-                           train_.examples[example].line);
-    }
-  }
   learner_.clear_gradients();
-  double loss = 0;
-  for (const auto& row : rows) {
-    if (stop) return std::optional<SftStep>();
-    RR_TRY_STATUS(learn_row(row, report.completion_tokens, loss));
-  }
-  report.loss = loss / static_cast<double>(report.completion_tokens);
+  if (order_) RR_TRY_STATUS(learn_examples(stop, report));
+  if (task_order_) RR_TRY_STATUS(learn_tasks(stop, report));
+  if (stop) return std::optional<SftStep>();
   report.grad_norm = optimiser_.gradient_norm(pool_);
-  RR_TRY_STATUS(
-      internal::check_gradient(learner_.parameters(), report.grad_norm, report.step, lines));
+  RR_TRY_STATUS(internal::check_gradient(learner_.parameters(), report.grad_norm, report.step,
+                                         contents_of(report.step)));
   report.rate = options_.schedule.rate_at(report.step);
   optimiser_.step(report.rate, clip_factor(report.grad_norm, options_.clip), pool_);
   learner_.update();
@@ -105,20 +172,43 @@ Result<std::optional<SftStep>> SftTrainer::step(const std::atomic<bool>& stop) {
 }
 
 Result<double> SftTrainer::validate() {
-  RR_CHECK(validation_ != nullptr, "there is no validation set");
+  RR_CHECK(sources_.validation != nullptr, "there is no validation set");
+  const SftData& data = *sources_.validation;
   double loss = 0;
   std::size_t count = 0;
-  for (std::size_t example = 0; example < validation_->examples.size(); ++example) {
-    const std::vector<float> logprobs = learner_.evaluate(batch_of(*validation_, {{example}}));
+  for (std::size_t example = 0; example < data.examples.size(); ++example) {
+    const std::vector<float> logprobs = learner_.evaluate(batch_of(data, {{example}}));
     if (internal::first_not_finite(logprobs)) {
       return Error{Errc::kRejected,
                    fmt::format("after step {}: a log-probability is not finite", state_.step),
-                   "validation " + place_of(*validation_, example)};
+                   "validation " + place_of(data, example)};
     }
     for (const float logprob : logprobs) loss -= logprob;
     count += logprobs.size();
   }
   return loss / static_cast<double>(count);
+}
+
+Status SftTrainer::validate_after(SftStep& done, bool& is_best) {
+  is_best = false;
+  const bool is_due = done.step == options_.schedule.num_steps ||
+                      (options_.validate_every > 0 && done.step % options_.validate_every == 0);
+  if (!is_due) return ok_status();
+  std::optional<double> loss;  // to be least
+  if (sources_.validation_tasks != nullptr) {
+    RR_TRY(const RankingAccuracy accuracy, measure_accuracy(learner_, *sources_.validation_tasks));
+    done.validation_ndcg = accuracy.ndcg;
+    loss = -accuracy.ndcg;
+  }
+  if (sources_.validation != nullptr) {
+    RR_TRY(done.validation_loss, validate());
+    loss = done.validation_loss;
+  }
+  is_best = loss && (!state_.best_validation_loss || *loss < *state_.best_validation_loss);
+  if (!is_best) return ok_status();
+  state_.best_validation_loss = loss;
+  state_.best_step = done.step;
+  return ok_status();
 }
 
 Status SftTrainer::save(const RunFolder& folder, SftListener& listener) {
@@ -135,23 +225,11 @@ Status SftTrainer::run(const RunFolder& folder, SftListener& listener,
   while (state_.step < num_steps && !stop) {
     RR_TRY(std::optional<SftStep> done, step(stop));
     if (!done) break;
-    const bool is_last = done->step == num_steps;
-    const bool validates =
-        validation_ != nullptr &&
-        (is_last || (options_.validate_every > 0 && done->step % options_.validate_every == 0));
     bool is_best = false;
-    if (validates) {
-      RR_TRY(done->validation_loss, validate());
-      is_best =
-          !state_.best_validation_loss || *done->validation_loss < *state_.best_validation_loss;
-      if (is_best) {
-        state_.best_validation_loss = done->validation_loss;
-        state_.best_step = done->step;
-      }
-    }
+    RR_TRY_STATUS(validate_after(*done, is_best));
     RR_TRY_STATUS(folder.append_metrics(to_json(*done)));
     listener.on_step(*done, num_steps);
-    if (is_best || is_last || done->step % options_.save_every == 0) {
+    if (is_best || done->step == num_steps || done->step % options_.save_every == 0) {
       RR_TRY_STATUS(save(folder, listener));
       saved = state_.step;
     }
@@ -169,6 +247,8 @@ Json to_json(const SftStep& step) {
                {"completion_tokens", step.completion_tokens},
                {"seconds", step.seconds},
                {"tokens_per_s", static_cast<double>(step.tokens) / std::max(step.seconds, 1e-9)}};
+  if (step.ranking_loss) line["ranking_loss"] = *step.ranking_loss;
+  if (step.validation_ndcg) line["validation_ndcg"] = *step.validation_ndcg;
   if (step.validation_loss) line["validation_loss"] = *step.validation_loss;
   return line;
 }

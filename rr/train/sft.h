@@ -13,14 +13,25 @@
 #include "rr/nn/learner.h"
 #include "rr/train/adamw.h"
 #include "rr/train/checkpoint.h"
+#include "rr/train/epoch_order.h"
+#include "rr/train/ranking/ranking_loss.h"
+#include "rr/train/ranking/ranking_tasks.h"
 #include "rr/train/schedule.h"
 #include "rr/train/sft_data.h"
 #include "rr/train/sft_order.h"
 
 namespace rr {
 
+// What ranking tasks are learnt by, beside examples or alone.
+struct RankingObjective {
+  RankingLossKind loss = RankingLossKind::kSoftmax;
+  double weight = 1;  // of the mean over a step's tasks, against the loss of the examples
+  std::size_t tasks_per_step = 8;
+};
+
 struct SftOptions {
   Schedule schedule;
+  RankingObjective ranking;
   AdamWOptions optimiser;
   double clip = 1.0;  // global norm; 0: none
   SftOrderOptions order;
@@ -33,13 +44,16 @@ struct SftOptions {
 // One step, as metrics.jsonl has it.
 struct SftStep {
   std::size_t step = 0;  // from 1
-  double loss = 0;       // mean of -log p over the step's completion tokens, before the update
-  double grad_norm = 0;  // before clipping
+  double loss = 0;       // what the step makes smaller, before the update: mean of -log p over its
+                         // completion tokens, and weight * ranking_loss
+  std::optional<double> ranking_loss;  // mean over the step's tasks
+  double grad_norm = 0;                // before clipping
   double rate = 0;
   std::size_t tokens = 0;             // read, prompts included
   std::size_t completion_tokens = 0;  // learnt
   double seconds = 0;
   std::optional<double> validation_loss;  // after the update
+  std::optional<double> validation_ndcg;  // of the tasks, by measure_accuracy()
 };
 
 // Sees the run go by: for a terminal.
@@ -50,15 +64,24 @@ class SftListener {
   virtual void on_saved(std::size_t step) = 0;
 };
 
+// What a run learns, and is measured by. Pointers may be null, but not both of the first two.
+struct SftSources {
+  const SftData* examples = nullptr;
+  const RankingTasks* tasks = nullptr;
+  const SftData* validation = nullptr;
+  const RankingTasks* validation_tasks = nullptr;
+};
+
 // Supervised fine-tuning: the loss is the mean of -log p over all completion tokens of a step,
-// however its examples are spread over rows. Everything but the learner and the optimiser follows
-// from the number of the step, so that a run that was stopped goes on to the bit as if it had not
-// been.
+// however its examples are spread over rows, and the weighted mean of the ranking loss over the
+// step's tasks. The best checkpoint is the one of the least held-out loss, without held-out
+// examples that of the highest nDCG. Everything but the learner and the optimiser follows from the
+// number of the step, so that a run that was stopped goes on to the bit as if it had not been.
 class SftTrainer {
  public:
-  // Everything must outlive the trainer. `validation` may be null.
-  SftTrainer(Learner& learner, const SftData& train, const SftData* validation,
-             const SftOptions& options, ThreadPool& pool);
+  // Everything must outlive the trainer.
+  SftTrainer(Learner& learner, const SftSources& sources, const SftOptions& options,
+             ThreadPool& pool);
 
   // Goes on from the run's newest checkpoint, if there is one. `damaged` gets those passed over.
   Status restore(const RunFolder& folder, std::vector<std::string>& damaged);
@@ -80,16 +103,21 @@ class SftTrainer {
   AdamW& optimiser() { return optimiser_; }
 
  private:
+  Status learn_examples(const std::atomic<bool>& stop, SftStep& report);
   Status learn_row(std::span<const std::size_t> row, std::size_t num_targets, double& loss);
+  Status learn_tasks(const std::atomic<bool>& stop, SftStep& report);
+  Result<double> learn_task(std::size_t task, std::uint64_t seed, SftStep& report);
+  std::string contents_of(std::size_t step) const;
+  Status validate_after(SftStep& done, bool& is_best);
   std::string place_of(const SftData& data, std::size_t example) const;
   Status save(const RunFolder& folder, SftListener& listener);
 
   Learner& learner_;
-  const SftData& train_;
-  const SftData* validation_;
+  SftSources sources_;
   SftOptions options_;
   ThreadPool& pool_;
-  SftOrder order_;
+  std::optional<SftOrder> order_;         // of the examples
+  std::optional<EpochOrder> task_order_;  // of the tasks
   AdamW optimiser_;
   CheckpointState state_;
 };

@@ -25,10 +25,14 @@ std::size_t examples_per_step(const SftSettings& settings) {
   return settings.batch_size * settings.accumulate;
 }
 
-std::size_t num_steps(const SftSettings& settings, const SftData& data) {
+// Epochs are of the examples, without any of the tasks.
+std::size_t num_steps(const SftSettings& settings, const SftData* data, const RankingTasks* tasks) {
   if (settings.steps > 0) return settings.steps;
-  const double examples = settings.epochs * static_cast<double>(data.examples.size());
-  const double steps = std::ceil(examples / static_cast<double>(examples_per_step(settings)));
+  const std::size_t size = data != nullptr ? data->examples.size() : tasks->size();
+  const std::size_t per_step =
+      data != nullptr ? examples_per_step(settings) : settings.tasks_per_step;
+  const double steps =
+      std::ceil(settings.epochs * static_cast<double>(size) / static_cast<double>(per_step));
   return std::max<std::size_t>(1, static_cast<std::size_t>(steps));
 }
 
@@ -42,6 +46,8 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("model", settings.model);
   visit("data", settings.data);
   visit("validation", settings.validation);
+  visit("tasks", settings.tasks);
+  visit("validation-tasks", settings.validation_tasks);
   visit("chat-template", settings.chat_template);
   visit("steps", settings.steps);
   visit("epochs", settings.epochs);
@@ -59,6 +65,12 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("shuffle", settings.shuffle);
   visit("group-by-length", settings.group_by_length);
   visit("seed", settings.seed);
+  visit("method", settings.method);
+  visit("ranking-loss", settings.ranking_loss);
+  visit("ranking-target", settings.ranking_target);
+  visit("ranking-weight", settings.ranking_weight);
+  visit("tasks-per-step", settings.tasks_per_step);
+  visit("passage-tokens", settings.passage_tokens);
   visit("lora", settings.lora);
   visit("lora-alpha", settings.lora_alpha);
   visit("save-every", settings.save_every);
@@ -76,9 +88,12 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
   if (settings.batch_size == 0 || settings.accumulate == 0) {
     return wrong("expected a batch of at least one example");
   }
+  if (settings.tasks_per_step == 0) return wrong("expected at least one task a step, found 0");
+  if (settings.passage_tokens == 0) return wrong("expected passages of at least one token");
   for (const auto& [name, value] : {std::pair("warmup", settings.warmup),
                                     {"weight-decay", settings.weight_decay},
                                     {"clip", settings.clip},
+                                    {"ranking-weight", settings.ranking_weight},
                                     {"lora-alpha", settings.lora_alpha}}) {
     if (!std::isfinite(value) || value < 0) {
       return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
@@ -105,6 +120,16 @@ LearnerOptions learner_options(const SftSettings& settings) {
   return internal::learner_options_of(settings);
 }
 
+RankingTaskOptions task_options(const SftSettings& settings, std::size_t context_length) {
+  RankingTaskOptions options;
+  options.method = settings.method == "first" ? RerankMethod::kFirst : RerankMethod::kPointwise;
+  options.target =
+      settings.ranking_target == "order" ? RankingTarget::kOrder : RankingTarget::kGrades;
+  options.passage_tokens = settings.passage_tokens;
+  options.max_prompt_tokens = data_options(settings, context_length).max_length;
+  return options;
+}
+
 SftDataOptions data_options(const SftSettings& settings, std::size_t context_length) {
   SftDataOptions options;
   options.max_length =
@@ -114,9 +139,12 @@ SftDataOptions data_options(const SftSettings& settings, std::size_t context_len
   return options;
 }
 
-SftOptions sft_options(const SftSettings& settings, const SftData& data) {
+SftOptions sft_options(const SftSettings& settings, const SftData* data,
+                       const RankingTasks* tasks) {
   SftOptions options;
-  const std::size_t steps = num_steps(settings, data);
+  const std::size_t steps = num_steps(settings, data, tasks);
+  options.ranking = {find_ranking_loss(settings.ranking_loss).value_or(RankingLossKind::kSoftmax),
+                     settings.ranking_weight, settings.tasks_per_step};
   options.schedule = internal::schedule_of(settings, learning_rate(settings), steps);
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;
@@ -128,12 +156,27 @@ SftOptions sft_options(const SftSettings& settings, const SftData& data) {
   return options;
 }
 
-std::size_t longest_row(const SftSettings& settings, const SftData& data) {
+namespace {
+
+std::size_t longest_row_of(const SftSettings& settings, const SftData& data) {
   std::size_t longest = 0;
   for (const TokenizedExample& example : data.examples)
     longest = std::max(longest, example.ids.size());
   const std::size_t a_step = std::min(data.num_tokens(), examples_per_step(settings) * longest);
   return std::max(longest, std::min(settings.row_tokens, a_step));
+}
+
+}  // namespace
+
+std::size_t longest_row(const SftSettings& settings, const SftSources& sources) {
+  std::size_t longest = 0;
+  for (const SftData* data : {sources.examples, sources.validation}) {
+    if (data != nullptr) longest = std::max(longest, longest_row_of(settings, *data));
+  }
+  for (const RankingTasks* tasks : {sources.tasks, sources.validation_tasks}) {
+    if (tasks != nullptr) longest = std::max(longest, tasks->longest_example());
+  }
+  return longest;
 }
 
 Result<TrainingMemory> plan_training_memory(const DecoderConfig& config, std::size_t row_tokens,

@@ -16,9 +16,11 @@ namespace rr {
 // system's (reasoning models of 7B: full; 32B: LoRA), but for max_length, which the model bounds.
 struct SftSettings {
   std::string model;
-  std::string data;
-  std::string validation;     // empty: none
-  std::string chat_template;  // empty: as the model's files say
+  std::string data;              // examples; may be empty where there are tasks
+  std::string validation;        // empty: none
+  std::string tasks;             // ranking tasks, learnt by a ranking loss; empty: none
+  std::string validation_tasks;  // empty: none
+  std::string chat_template;     // empty: as the model's files say
 
   std::size_t steps = 0;  // 0: as many as `epochs` are
   double epochs = 5;
@@ -38,6 +40,14 @@ struct SftSettings {
   bool group_by_length = false;
   std::uint64_t seed = 42;
 
+  // How tasks are learnt.
+  std::string method = "pointwise";       // or "first": as `rerank --method` will ask
+  std::string ranking_loss = "softmax";   // or "ranknet"
+  std::string ranking_target = "grades";  // or "order", the teacher's
+  double ranking_weight = 1;
+  std::size_t tasks_per_step = 8;
+  std::size_t passage_tokens = 512;
+
   std::size_t lora = 0;   // rank; 0: all weights learn
   double lora_alpha = 0;  // 0: the rank
 
@@ -55,8 +65,10 @@ Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& 
 
 // What the settings mean for the parts.
 LearnerOptions learner_options(const SftSettings& settings);
+RankingTaskOptions task_options(const SftSettings& settings, std::size_t context_length);
 SftDataOptions data_options(const SftSettings& settings, std::size_t context_length);
-SftOptions sft_options(const SftSettings& settings, const SftData& data);
+// Of data and tasks, one may be null.
+SftOptions sft_options(const SftSettings& settings, const SftData* data, const RankingTasks* tasks);
 
 // Bytes that a run takes.
 struct TrainingMemory {
@@ -71,7 +83,7 @@ struct TrainingMemory {
 Result<TrainingMemory> plan_training_memory(const DecoderConfig& config, std::size_t row_tokens,
                                             std::size_t limit, LearnerOptions& options);
 
-// The tokens of the longest row that a run will have.
-std::size_t longest_row(const SftSettings& settings, const SftData& data);
+// The tokens of the longest row that a run will have. Each may be null.
+std::size_t longest_row(const SftSettings& settings, const SftSources& sources);
 
 }  // namespace rr

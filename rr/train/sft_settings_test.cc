@@ -48,17 +48,17 @@ TEST(SftSettings, CountStepsByEpochsAndWarmUpByShare) {
   settings.epochs = 3;
   settings.batch_size = 2;
   settings.accumulate = 2;
-  const SftOptions options = sft_options(settings, data);
+  const SftOptions options = sft_options(settings, &data, nullptr);
   EXPECT_EQ(options.schedule.num_steps, 8u);  // 30 examples by 4
   EXPECT_EQ(options.schedule.warmup_steps, 1u);
   EXPECT_EQ(options.schedule.peak, 5e-6);
   settings.steps = 20;
   settings.warmup = 3;
   settings.lora = 4;
-  EXPECT_EQ(sft_options(settings, data).schedule.num_steps, 20u);
-  EXPECT_EQ(sft_options(settings, data).schedule.warmup_steps, 3u);
-  EXPECT_EQ(sft_options(settings, data).schedule.peak, 1e-4);
-  EXPECT_EQ(longest_row(settings, data), 28u);
+  EXPECT_EQ(sft_options(settings, &data, nullptr).schedule.num_steps, 20u);
+  EXPECT_EQ(sft_options(settings, &data, nullptr).schedule.warmup_steps, 3u);
+  EXPECT_EQ(sft_options(settings, &data, nullptr).schedule.peak, 1e-4);
+  EXPECT_EQ(longest_row(settings, {.examples = &data}), 28u);
 }
 
 DecoderConfig a_model() {

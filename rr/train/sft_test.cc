@@ -39,7 +39,8 @@ class SftRun {
     learner_options.precision = Precision::kF32;
     learner_options.lora = lora;
     learner = Learner::load(*model.files, learner_options, pool_).value();
-    trainer = std::make_unique<SftTrainer>(*learner, data, &data, options, pool_);
+    trainer = std::make_unique<SftTrainer>(
+        *learner, SftSources{.examples = &data, .validation = &data}, options, pool_);
   }
 
   std::vector<std::vector<float>> weights() const {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <span>
-#include <unordered_set>
 #include <utility>
 
 #include "rr/base/file.h"
@@ -13,20 +12,6 @@
 
 namespace rr {
 namespace {
-
-Status expect_relevant_in_list(const RankingTask& task, const std::string& file) {
-  std::unordered_set<Docid> listed;
-  for (const Passage& passage : task.passages) listed.insert(passage.docid);
-  for (const auto& [docid, grade] : task.grades) {
-    if (grade <= 0 || listed.contains(docid)) continue;
-    return Error{Errc::kMalformed,
-                 fmt::format("expected every relevant passage in the list, found {} in the grades "
-                             "alone",
-                             docid.str()),
-                 fmt::format("{}, topic {}", file, task.qid.str())};
-  }
-  return ok_status();
-}
 
 // Whether one order can be better than another.
 bool has_something_to_find(const RankingTask& task) {
@@ -51,7 +36,7 @@ Result<GrpoTasks> read_grpo_tasks(const std::filesystem::path& path, const Promp
   tasks.num_read = read.size();
   tasks.sha256 = sha256_hex(std::as_bytes(std::span(bytes)));
   for (RankingTask& task : read) {
-    RR_TRY_STATUS(expect_relevant_in_list(task, path.string()));
+    RR_TRY_STATUS(check_relevant_listed(task, path.string()));
     if (task.passages.size() == 1) {
       ++tasks.num_single;
       continue;
