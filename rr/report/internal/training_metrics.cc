@@ -28,9 +28,12 @@ MetricSection learning() {
   return {
       "Learning",
       {{"Loss",
-        {of_kind("sft", metric("loss", "loss", "loss", "nats a token",
-                               "Mean of −log p over the completion tokens of each step, before its "
-                               "update.")),
+        {of_kind("sft",
+                 metric("loss", "loss", "loss", "nats a token",
+                        "What each step makes smaller, before its update: mean of −log p over "
+                        "its completion tokens, and the weighted ranking loss.")),
+         metric("ranking_loss", "ranking loss", "loss", "nats",
+                "Mean over the ranking tasks of each step, before its update."),
          metric("validation_loss", "held-out loss", "loss", "nats a token",
                 "Mean of −log p over the held-out examples, after the update.")}},
        {"Policy loss",
