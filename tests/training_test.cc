@@ -89,6 +89,33 @@ TEST_F(Training, WhatWasLearntReranksAsAdapterAndAsModel) {
   expect_done("$R report full lora -o curves.html");
 }
 
+TEST_F(Training, RankingTasksTeachTheMethodsThatReadProbabilities) {
+  write("tasks.jsonl", R"({"qid":"q1","query":"why is the sky blue?","grades":{"b":1},"passages":)"
+                       R"([{"docid":"a","text":"Grass is green."},)"
+                       R"({"docid":"b","text":"The sky scatters blue light."}]})"
+                       "\n");
+  for (const char* const method : {"pointwise", "first"}) {
+    const std::string folder = method;
+    expect_done(fmt::format(
+        "$R train sft --tasks tasks.jsonl --validation-tasks tasks.jsonl --method {} --steps 30 "
+        "--tasks-per-step 1 --warmup 0 --lr 0.01 --precision f32 {} -o {}",
+        method, model_, folder));
+    EXPECT_NE(read(folder + "/metrics.jsonl").find("\"validation_ndcg\":1.0"), std::string::npos);
+    expect_done(rerank(fmt::format("{} --adapter {} --method {}", model_, folder, method),
+                       folder + ".trec"));
+    EXPECT_EQ(docids_of(read(folder + ".trec")), (std::vector<std::string>{"b", "a"})) << method;
+    expect_done("$R report " + folder + " -o curves.html");
+    EXPECT_NE(read("curves.html").find("ranking loss"), std::string::npos);
+  }
+  expect_refused("$R train sft" + model_ + "-o x", {"expected --data or --tasks with a file"}, 2);
+  write("equal.jsonl",
+        R"({"qid":"q","query":"?","grades":{},"passages":[{"docid":"a","text":"b"}]})"
+        "\n");
+  expect_refused("$R train sft --tasks equal.jsonl" + model_ + "-o x",
+                 {"expected a task to learn from, found none: of 1, 1 have no passage"});
+  EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
 TEST_F(Training, ExportSaysWhatFitsTheFolder) {
   expect_refused("$R export . --format gguf -o x", {"found neither"});
   expect_refused("$R export data --format gguf -o x", {"data is training data: take --for"}, 2);

@@ -41,7 +41,7 @@ struct Inputs {
   std::unique_ptr<ModelFiles> files;
   DecoderConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::optional<ChatTemplate> chat;
+  std::unique_ptr<const ChatTemplate> chat;  // null: the model has none that is known
   std::optional<SftData> train;
   std::optional<RankingTasks> tasks;
   std::optional<SftData> validation;
@@ -59,7 +59,7 @@ struct Inputs {
 };
 
 Status read_examples(const SftSettings& settings, Inputs& inputs) {
-  const SftTokens tokens = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
+  const SftTokens tokens = {inputs.tokenizer.get(), inputs.chat.get(),
                             inputs.config.vocabulary_size};
   const SftDataOptions options = data_options(settings, inputs.config.context_length);
   if (!settings.data.empty()) {
@@ -71,8 +71,7 @@ Status read_examples(const SftSettings& settings, Inputs& inputs) {
 }
 
 Status read_tasks(const SftSettings& settings, Inputs& inputs) {
-  const TextModel model = {inputs.tokenizer.get(), inputs.chat ? &*inputs.chat : nullptr,
-                           inputs.config.context_length};
+  const TextModel model = {inputs.tokenizer.get(), inputs.chat.get(), inputs.config.context_length};
   const RankingTaskOptions options = task_options(settings, inputs.config.context_length);
   if (!settings.tasks.empty()) {
     RR_TRY(inputs.tasks, RankingTasks::read(settings.tasks, model, options));
@@ -89,9 +88,10 @@ Result<Inputs> read_inputs(const SftSettings& settings) {
   RR_TRY_STATUS(check_settings(settings, inputs.config.context_length));
   RR_TRY(inputs.tokenizer, Tokenizer::load(*inputs.files));
   if (!settings.chat_template.empty()) {
-    RR_TRY(inputs.chat, ChatTemplate::named(settings.chat_template));
+    RR_TRY(ChatTemplate chat, ChatTemplate::named(settings.chat_template));
+    inputs.chat = std::make_unique<const ChatTemplate>(std::move(chat));
   } else if (auto detected = ChatTemplate::detect(*inputs.files); detected.ok()) {
-    inputs.chat = std::move(detected).value();
+    inputs.chat = std::make_unique<const ChatTemplate>(std::move(detected).value());
   }
   RR_TRY_STATUS(read_examples(settings, inputs));
   RR_TRY_STATUS(read_tasks(settings, inputs));
