@@ -91,7 +91,8 @@ std::size_t kv_memory(const LocalGeneratorOptions& options) {
 LocalGenerator::Worker::Worker(LocalModel& model, const LocalGeneratorOptions& options)
     : model_(model),
       block_bytes_(model.memory().kv_bytes_per_token * kKvBlockTokens),
-      limits_{options.max_sequences, options.max_batch_tokens, kv_memory(options) / block_bytes_},
+      limits_{options.max_sequences, options.max_batch_tokens, kv_memory(options) / block_bytes_,
+              options.speculation},
       scheduler_(model.decoder(), limits_) {
   thread_ = std::thread([this] { run(); });
 }
@@ -266,6 +267,12 @@ void LocalGenerator::Worker::count_step(const Step& step, double seconds) {
   steps.read_tokens += num_read;
   totals_.expected_tokens += step.num_expected;
   steps.written_tokens += step.num_written;
+  for (const RunningRequest* request : step.requests) {
+    const RunningRequest::Draft& draft = request->draft();
+    steps.written_tokens -= draft.num_tokens - draft.num_right;
+    totals_.drafted_tokens += draft.num_tokens;
+    totals_.right_drafts += draft.num_right;
+  }
   steps.seconds += seconds;
   totals_.max_running = std::max(totals_.max_running, step.requests.size());
   totals_.max_kv_blocks = std::max(totals_.max_kv_blocks, model_.decoder().num_kv_blocks());

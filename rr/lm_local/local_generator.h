@@ -13,6 +13,10 @@ struct LocalGeneratorOptions {
   std::size_t max_sequences = 32;      // requests that run at once; the others wait in order
   std::size_t max_batch_tokens = 512;  // prompt tokens read in one step
   std::size_t kv_memory_bytes = 0;     // for keys and values; 0: three quarters of what is free now
+
+  // Whether text that repeats is guessed ahead and checked in one step, where few requests write.
+  // No completion changes by it.
+  bool speculation = true;
 };
 
 // A Generator on a model in this process. One thread owns the decoder: each of its steps is one
@@ -31,6 +35,11 @@ struct LocalGeneratorOptions {
 // Memory for keys and values is taken as they come, never more than kv_memory_bytes. Where it runs
 // out, what nobody uses goes first; then the requests that came last stop, wait, and later go on
 // where they were.
+//
+// Where few requests write, what a free stage may write next is looked up in its own prompt and
+// completion and read behind the last token as a draft; the scores then choose token by token as
+// ever, so drafts that are wrong cost a little time and change nothing. A request whose drafts do
+// not pay gets few.
 //
 // Refused at submit, beyond what Generator says: a prompt that with all that its stages may write
 // is longer than the context, or would take more than the memory for keys and values even alone; an
@@ -59,7 +68,7 @@ class LocalGenerator : public Generator {
   struct Steps {
     std::size_t count = 0;
     std::size_t read_tokens = 0;     // of prompts
-    std::size_t written_tokens = 0;  // of completions, read as they are written
+    std::size_t written_tokens = 0;  // of completions, read as they are written; no wrong drafts
     double seconds = 0;              // in forward() and choosing tokens
   };
 
@@ -73,6 +82,8 @@ class LocalGenerator : public Generator {
     std::size_t completion_tokens = 0;  // of completions that ended by themselves
     std::size_t expected_tokens = 0;    // of prompts read ahead, whoever came for them
     std::size_t forced_tokens = 0;      // of these, not chosen by the model
+    std::size_t drafted_tokens = 0;     // guessed and read ahead
+    std::size_t right_drafts = 0;       // of these tokens, such as came to be written
     std::size_t max_running = 0;        // most requests in one step
     std::size_t stopped = 0;            // times that a request had to wait for memory in its middle
     std::size_t max_kv_blocks = 0;      // most blocks of keys and values, in use or kept

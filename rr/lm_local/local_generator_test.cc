@@ -6,95 +6,30 @@
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
-#include <condition_variable>
 #include <limits>
-#include <map>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "rr/base/random.h"
-#include "rr/base/utf8.h"
+#include "rr/lm_local/internal/audience.h"
 #include "rr/lm_local/internal/fake_model.h"
 #include "rr/lm_local/sampler.h"
 
 namespace rr {
 namespace {
 
+using internal::Audience;
+using internal::expect_same;
 using internal::fake_model;
 using internal::FakeDecoder;
 using internal::hashed_scores;
+using internal::request_of;
+using internal::run;
+using internal::some_prompt;
 using ::testing::Each;
 using ::testing::HasSubstr;
-
-// Hears many requests, and can be waited for.
-class Audience {
- public:
-  struct Heard {
-    std::string text;
-    std::vector<Completion> ends;
-  };
-
-  // The listener of request `key`.
-  GenerationListener listener(std::size_t key) {
-    const std::lock_guard lock(mutex_);
-    ++expected_;
-    heard_[key];
-    return [this, key](const GenerationEvent& event) {
-      const std::lock_guard inside(mutex_);
-      Heard& heard = heard_[key];
-      heard.text += event.text;
-      EXPECT_TRUE(is_valid_utf8(event.text));
-      EXPECT_TRUE(heard.ends.empty()) << "an event after the last";
-      if (event.completion != nullptr) {
-        heard.ends.push_back(*event.completion);
-        order_.push_back(key);
-        ++ended_;
-      }
-      changed_.notify_all();
-    };
-  }
-  void drop(std::size_t key) {  // it was refused
-    const std::lock_guard lock(mutex_);
-    --expected_;
-    heard_.erase(key);
-  }
-
-  void wait_for_all() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ended_ == expected_; });
-  }
-  void wait_for_text(std::size_t key) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !heard_[key].text.empty(); });
-  }
-
-  // Look at these only when all have ended.
-  const std::map<std::size_t, Heard>& heard() const { return heard_; }
-  const Completion& completion(std::size_t key) const { return heard_.at(key).ends.front(); }
-  const std::vector<std::size_t>& order_of_ends() const { return order_; }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::size_t, Heard> heard_;
-  std::vector<std::size_t> order_;
-  std::size_t expected_ = 0;
-  std::size_t ended_ = 0;
-};
-
-GenerationRequest request_of(TokenIds prompt, std::vector<Stage> stages, Sampling sampling = {}) {
-  return {std::move(prompt), std::move(stages), sampling, ""};
-}
-
-TokenIds some_prompt(std::size_t size, std::uint64_t seed) {
-  RandomStream random(seed, 1);
-  TokenIds ids(size);
-  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(256));
-  return ids;
-}
 
 const internal::FakeModelOptions kWords = {.words = {" >", " [", "</", "think", "12", "ab"}};
 
@@ -127,32 +62,6 @@ std::vector<GenerationRequest> mixed_requests(std::size_t count) {
     requests.back().label = "topic/" + std::to_string(i / 3);
   }
   return requests;
-}
-
-// What must not change with the batch.
-void expect_same(const Completion& a, const Completion& b) {
-  EXPECT_EQ(a.text, b.text);
-  EXPECT_EQ(a.ids, b.ids);
-  EXPECT_EQ(a.token_logprobs, b.token_logprobs);
-  EXPECT_EQ(a.stop, b.stop);
-  ASSERT_EQ(a.stages.size(), b.stages.size());
-  for (std::size_t i = 0; i < a.stages.size(); ++i) {
-    EXPECT_EQ(a.stages[i].num_tokens, b.stages[i].num_tokens);
-    EXPECT_EQ(a.stages[i].num_forced, b.stages[i].num_forced);
-    ASSERT_EQ(a.stages[i].choices.size(), b.stages[i].choices.size());
-    for (std::size_t j = 0; j < a.stages[i].choices.size(); ++j) {
-      EXPECT_EQ(a.stages[i].choices[j].identifier, b.stages[i].choices[j].identifier);
-      EXPECT_EQ(a.stages[i].choices[j].logprob, b.stages[i].choices[j].logprob);
-    }
-  }
-}
-
-void run(LocalGenerator& generator, std::vector<GenerationRequest> requests, Audience& audience) {
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const auto taken = generator.submit(std::move(requests[i]), audience.listener(i));
-    ASSERT_TRUE(taken.ok()) << taken.error().to_string();
-  }
-  audience.wait_for_all();
 }
 
 TEST(LocalGenerator, WritesTheSameAloneAndInABatch) {

@@ -9,6 +9,7 @@
 
 #include "rr/base/file.h"
 #include "rr/base/json.h"
+#include "rr/lm_local/internal/audience.h"
 #include "rr/lm_local/local_generator.h"
 #include "rr/lm_local/scoring.h"
 #include "tests/shared_data.h"
@@ -98,6 +99,37 @@ TEST(LocalModel, WritesTheSameAloneAndInABatch) {
     ASSERT_TRUE(alone.ok());
     EXPECT_EQ(alone.value()[0].ids, together.value()[i].ids) << i;
     EXPECT_EQ(alone.value()[0].text, together.value()[i].text) << i;
+  }
+}
+
+TEST(LocalModel, WritesTheSameWithDraftsAndWithout) {
+  RR_NEEDS_FILE(default_model_file());
+  const std::string passage =
+      "The sky looks blue because air scatters short waves of light more than long ones. At sunset "
+      "the light comes a longer way through the air, and what is left of it is red.";
+  std::vector<GenerationRequest> requests;
+  for (std::size_t i = 0; i < 6; ++i) {
+    GenerationRequest request;
+    request.prompt = Messages{{Role::kUser,
+                               "Repeat this text word by word, then say what it is "
+                               "about.\n\n" +
+                                   passage}};
+    request.stages.emplace_back(FreeStage{80 + i, {}});
+    request.stages.emplace_back(ForcedStage{"\nThe sky looks blue because"});
+    request.stages.emplace_back(FreeStage{20, {"red."}});
+    if (i >= 2) request.sampling = {.temperature = 0.4, .top_p = 0.95, .seed = i};
+    requests.push_back(std::move(request));
+  }
+  for (const Precision precision : {Precision::kBf16, Precision::kInt8, Precision::kInt4}) {
+    const auto model = default_model(precision);
+    LocalGenerator plain(*model, {.speculation = false});
+    const auto expected = generate_all(plain, requests).value();
+    LocalGenerator drafted(*model, {.max_sequences = 2});
+    const auto found = generate_all(drafted, requests).value();
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      internal::expect_same(found[i], expected[i]);
+    }
+    EXPECT_GT(drafted.counters().right_drafts, 50u);
   }
 }
 

@@ -88,6 +88,12 @@ class FamilyDecoder final : public Decoder {
     return "oneDNN bf16 (AVX-512)";
   }
 
+  double row_cost() const override {  // as measured up to 16 tokens (docs/benchmarks.md)
+    const bool is_integer =
+        engine_.family == ProductFamily::kInt8 || engine_.family == ProductFamily::kInt4;
+    return is_integer ? 0.3 : 0.08;
+  }
+
   void adopt(std::span<const Parameter> parameters) override { weights_.adopt(parameters, pool_); }
 
   std::unique_ptr<KvSequence> new_sequence() const override {

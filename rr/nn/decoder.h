@@ -109,6 +109,10 @@ class Decoder {
   // "bf16 (AMX)", "oneDNN bf16 (AVX-512)", "int8 (AVX-512 VNNI)": what runs, for reports.
   virtual std::string kernel_name() const = 0;
 
+  // What each further token of a forward() of few costs, as a share of what the first one costs:
+  // about, for planning. Small where the reading of the weights takes most of the time.
+  virtual double row_cost() const = 0;
+
   // Takes over what a learner has made of its weights or adapters, packed again. From then on the
   // decoder says what the learner says. Keys and values that were read before belong to the old
   // weights: sequences and blocks must be let go of first. Requires parameters() of a learner of

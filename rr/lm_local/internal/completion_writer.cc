@@ -120,6 +120,11 @@ std::optional<StopReason> CompletionWriter::run(const TokenChoiceStage&) {
   return StopReason::kEnd;
 }
 
+std::size_t CompletionWriter::num_free_left() const {
+  const auto* free = is_complete() ? nullptr : std::get_if<FreeStage>(&stages_[stage_]);
+  return free == nullptr ? 0 : free->max_tokens - num_free_tokens_;
+}
+
 void CompletionWriter::choose(std::span<const float> logits) {
   RR_CHECK(!is_complete(), "the completion is complete");
   RR_CHECK(logits.size() >= tokenizer_->vocabulary_size(), "a score for every token is needed");

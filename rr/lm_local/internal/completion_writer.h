@@ -33,6 +33,9 @@ class CompletionWriter {
   bool is_complete() const { return stage_ == stages_.size(); }
   std::size_t num_forced() const { return num_forced_; }  // of the ids so far
 
+  // Tokens that the model may still choose in the free stage being written; 0: none is.
+  std::size_t num_free_left() const;
+
   // Chooses the next token and goes on to where the next choice is due. `logits` belong to the
   // position after the last id: one an id of the vocabulary, rows of padding behind them ignored.
   // Requires !is_complete() and scores that log_sum_exp() is finite on.

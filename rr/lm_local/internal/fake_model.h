@@ -142,6 +142,7 @@ class FakeDecoder : public Decoder {
 
   const DecoderConfig& config() const override { return config_; }
   std::string kernel_name() const override { return "fake"; }
+  double row_cost() const override { return 0.1; }
   std::unique_ptr<KvSequence> new_sequence() const override {
     return std::make_unique<Sequence>(num_blocks_);
   }
@@ -202,7 +203,16 @@ class FakeDecoder : public Decoder {
     std::size_t length() const override {
       return blocks.empty() ? 0 : (blocks.size() - 1) * kKvBlockTokens + blocks.back()->ids.size();
     }
-    void truncate(std::size_t) override { RR_CHECK(false, "nothing is taken back"); }
+    void truncate(std::size_t to) override {
+      RR_CHECK(to <= length(), "a sequence can only be cut shorter");
+      blocks.resize((to + kKvBlockTokens - 1) / kKvBlockTokens);
+      const std::size_t size = to % kKvBlockTokens;
+      if (size == 0 || blocks.back()->ids.size() == size) return;
+      const auto cut = std::make_shared<Block>(blocks.back()->index, count);
+      cut->ids.assign(blocks.back()->ids.begin(),
+                      blocks.back()->ids.begin() + static_cast<std::ptrdiff_t>(size));
+      blocks.back() = cut;
+    }
     std::shared_ptr<const KvBlock> block(std::size_t index) const override {
       RR_CHECK(blocks[index]->ids.size() == kKvBlockTokens, "a full block");
       return blocks[index];

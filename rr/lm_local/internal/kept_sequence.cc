@@ -20,6 +20,11 @@ bool KeptSequence::take(std::span<const TokenId> ids) {
   return true;
 }
 
+void KeptSequence::truncate(std::size_t length) {
+  RR_CHECK(length >= num_kept_ * kKvBlockTokens, "what is kept stays");
+  sequence_->truncate(length);
+}
+
 std::size_t KeptSequence::next_to_keep() const {
   const std::size_t start = num_kept_ * kKvBlockTokens;
   return kept_ != nullptr && start + kKvBlockTokens <= length() ? start : length();

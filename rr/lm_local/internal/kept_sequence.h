@@ -38,6 +38,9 @@ class KeptSequence {
   // Requires is_kept().
   BlockToRead block_to_read(TokenIds ids) const { return {kept_, std::move(ids)}; }
 
+  // Forgets the tokens from `length` on. Requires that none of them has been kept.
+  void truncate(std::size_t length);
+
   // The first token of the next full block that may go into the tree; length(): none.
   std::size_t next_to_keep() const;
   // Puts it there. Requires its tokens, and that there is one.

@@ -59,6 +59,7 @@ std::optional<KeptSequence::BlockToRead> RunningRequest::block_to_read() const {
 }
 
 void RunningRequest::keep() {
+  if (error_) return;  // what it has read may not be what it should have
   for (std::size_t start = 0; (start = sequence_->next_to_keep()) < length();) {
     sequence_->keep(block_ids(start));
   }
@@ -79,27 +80,59 @@ std::span<const TokenId> RunningRequest::unread() const {
   return again > 0 ? rest.first(std::min(again, rest.size())) : rest;
 }
 
-DecoderChunk RunningRequest::next_chunk(std::size_t most, std::size_t most_scores) const {
+DecoderChunk RunningRequest::next_chunk(const ChunkLimits& limits) {
+  draft_ = {};
   const std::span<const TokenId> rest = unread();
   const bool is_again = length() < num_seen_;
   if (is_again || reads_prompt()) {
-    const std::size_t size = std::min(most, rest.size());
+    const std::size_t size = std::min(limits.tokens, rest.size());
     const bool is_last = !is_again && length() + size == prompt_.size();
     return {sequence_->sequence(), rest.first(size),
             is_last ? LogitsWanted::kLast : LogitsWanted::kNone};
   }
-  return {sequence_->sequence(), rest.first(std::min(most_scores, rest.size())),
-          LogitsWanted::kAll};
+  const std::span<const TokenId> written = rest.first(std::min(limits.scores, rest.size()));
+  const TokenIds draft = written.size() < rest.size()
+                             ? TokenIds()
+                             : next_draft(std::min(limits.drafted, limits.scores - rest.size()));
+  if (draft.empty()) return {sequence_->sequence(), written, LogitsWanted::kAll};
+  draft_ = {.num_tokens = draft.size(), .cost = limits.draft_cost};
+  chunk_.assign(written.begin(), written.end());
+  chunk_.insert(chunk_.end(), draft.begin(), draft.end());
+  return {sequence_->sequence(), chunk_, LogitsWanted::kAll};
+}
+
+// The scores behind the last token of a draft choose one more, so one less is drafted than may be
+// written.
+TokenIds RunningRequest::next_draft(std::size_t most) {
+  const std::size_t num_left = writer_.num_free_left();
+  if (num_left == 0) return {};
+  return drafter_.propose(prompt_, writer_.ids(), std::min(most, num_left - 1));
 }
 
 void RunningRequest::take(std::span<const float> scores, std::size_t row_size) {
-  num_seen_ = std::max(num_seen_, length());
-  if (scores.empty()) return;
-  // The place in the completion of the token that the first row is about.
-  std::size_t place = length() + 1 - scores.size() / row_size - prompt_.size();
-  for (; !scores.empty() && !error_; scores = scores.subspan(row_size), ++place) {
-    take_row(scores.first(row_size), place);
+  const std::size_t num_rows = scores.size() / row_size;
+  const std::size_t drafted_from = num_written();  // place of a draft in the completion
+  std::size_t place = length() + 1 - num_rows - prompt_.size();  // that the first row is about
+  for (std::size_t row = 0; row < num_rows && !error_; ++row, ++place) {
+    if (place > drafted_from && !is_as_drafted(place, drafted_from)) break;
+    take_row(scores.subspan(row * row_size, row_size), place);
   }
+  if (draft_.num_tokens > 0) settle_draft(error_ ? 0 : place - 1 - drafted_from);
+  num_seen_ = std::max(num_seen_, length());
+}
+
+// Whether the text up to a place behind the draft's first token came to be as drafted, and goes on
+// there. What was written before is not asked about again.
+bool RunningRequest::is_as_drafted(std::size_t place, std::size_t drafted_from) const {
+  if (place > num_written() || (place == num_written() && writer_.is_complete())) return false;
+  const std::size_t draft = chunk_.size() - draft_.num_tokens;
+  return writer_.ids()[place - 1] == chunk_[draft + place - 1 - drafted_from];
+}
+
+void RunningRequest::settle_draft(std::size_t num_right) {
+  draft_.num_right = num_right;
+  sequence_->truncate(length() - draft_.num_tokens + num_right);
+  drafter_.learn(draft_.num_tokens, num_right, draft_.cost);
 }
 
 void RunningRequest::take_row(std::span<const float> scores, std::size_t place) {

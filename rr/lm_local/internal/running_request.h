@@ -10,6 +10,7 @@
 
 #include "rr/lm/generator.h"
 #include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm_local/internal/drafter.h"
 #include "rr/lm_local/internal/kept_sequence.h"
 #include "rr/nn/decoder.h"
 
@@ -17,6 +18,10 @@ namespace rr::internal {
 
 // One request on its way. Its prompt is read first; then the completion, whose tokens are read as
 // soon as they are written: chosen ones one at a time, forced ones together.
+//
+// Behind the last token written a draft of the next ones may be read, a guess. The scores then
+// decide token by token as they would without it; from the first token on that came to be another
+// one, what was read of the draft is forgotten.
 //
 // A request may be stopped and started again: it then reads once more what it had read, and goes on
 // as if nothing had been. Not thread-safe; several requests may take() at once.
@@ -51,13 +56,27 @@ class RunningRequest {
   // The block that it reads next, where it could come from the tree.
   std::optional<KeptSequence::BlockToRead> block_to_read() const;
 
-  // Puts the blocks that were filled since the last time into the tree.
+  // Puts the blocks that were filled since the last time into the tree, unless it has failed.
   void keep();
 
-  // What to read next: of a prompt, or of what is read again, at most `most` tokens; of the
-  // completion at most `most_scores`, each of which gets a row of scores. It points into this
-  // object and holds until take(). Requires !is_finished(), and most and most_scores >= 1.
-  DecoderChunk next_chunk(std::size_t most, std::size_t most_scores) const;
+  // The most that one step may read of it; tokens and scores >= 1.
+  struct ChunkLimits {
+    std::size_t tokens;   // of a prompt, or of what is read again
+    std::size_t scores;   // tokens of the completion, each of which gets a row of scores
+    std::size_t drafted;  // of these, such as are a guess
+    double draft_cost;    // of one of them, in tokens that could be written meanwhile
+  };
+  // What to read next. It points into this object and holds until take(), stop() or the next call.
+  // Requires !is_finished().
+  DecoderChunk next_chunk(const ChunkLimits& limits);
+
+  // Of the chunk that came last.
+  struct Draft {
+    std::size_t num_tokens = 0;
+    double cost = 0;            // of a token
+    std::size_t num_right = 0;  // set by take()
+  };
+  const Draft& draft() const { return draft_; }
 
   // What forward() said of that chunk: rows of `row_size` scores, as many as it asked for.
   void take(std::span<const float> scores, std::size_t row_size);
@@ -75,6 +94,9 @@ class RunningRequest {
   using Clock = std::chrono::steady_clock;
 
   std::span<const TokenId> unread() const;
+  TokenIds next_draft(std::size_t most);
+  bool is_as_drafted(std::size_t place, std::size_t drafted_from) const;
+  void settle_draft(std::size_t num_right);
   std::size_t num_keepable() const;
   TokenIds block_ids(std::size_t start) const;
   void take_row(std::span<const float> scores, std::size_t place);
@@ -88,6 +110,11 @@ class RunningRequest {
   std::vector<float> logprobs_;
   std::optional<Completion::EndToken> end_;
   std::optional<Error> error_;
+
+  Drafter drafter_;
+  Draft draft_;
+  TokenIds
+      chunk_;  // with a draft: tokens that were written and not read, and behind them the draft
 
   std::optional<KeptSequence> sequence_;
   std::size_t num_seen_ = 0;    // tokens of prompt and completion that have been read once

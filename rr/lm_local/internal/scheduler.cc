@@ -110,6 +110,7 @@ Step Scheduler::plan() {
 
 void Scheduler::plan_requests(Step& step) {
   std::size_t tokens_left = limits_.max_batch_tokens;
+  const DraftShare share = share_of_drafts();
   std::set<KeptSequence::BlockToRead> being_read;
   for (auto it = running_.begin(); it != running_.end(); ++it) {
     RunningRequest& request = **it;
@@ -117,8 +118,11 @@ void Scheduler::plan_requests(Step& step) {
     const std::optional<KeptSequence::BlockToRead> block = request.block_to_read();
     if (block && being_read.contains(*block)) continue;
     const std::size_t rows_left = kMaxScoreRows - std::min(kMaxScoreRows, step.num_rows);
-    DecoderChunk chunk = request.next_chunk(std::max<std::size_t>(1, tokens_left),
-                                            std::max<std::size_t>(1, rows_left));
+    const DecoderChunk chunk = request.next_chunk(
+        {.tokens = std::max<std::size_t>(1, tokens_left),
+         .scores = std::max<std::size_t>(1, rows_left),
+         .drafted = request.reads_prompt() ? 0 : room_for_draft(request, share.tokens),
+         .draft_cost = share.cost});
     const bool is_written = chunk.logits == LogitsWanted::kAll;
     if (!is_written && tokens_left == 0) continue;
     if (!make_room_for(it, chunk.ids.size())) break;  // it was the last one, and is stopped
@@ -127,6 +131,31 @@ void Scheduler::plan_requests(Step& step) {
     num_blocks_due_ += blocks_to_come(request.length(), chunk.ids.size());
     step.add(&request, chunk);
   }
+}
+
+// What each of those that write may draft. Where W write, a step takes 1 + (W - 1) r of what it takes
+// for one, r the decoder's row_cost(); so a token takes 1/W of that, and one more in the step r.
+Scheduler::DraftShare Scheduler::share_of_drafts() const {
+  if (!limits_.with_drafts) return {};
+  const auto writers = static_cast<std::size_t>(
+      std::count_if(running_.begin(), running_.end(),
+                    [](const auto& request) { return !request->reads_prompt(); }));
+  if (writers == 0 || writers > kFreeTokens) return {};
+  const double row_cost = decoder_.row_cost();
+  const auto num = static_cast<double>(writers);
+  return {kFreeTokens / writers - 1, row_cost * num / (1 + row_cost * (num - 1))};
+}
+
+// In the context, and in memory: the block that it writes in, and the next one where nobody who
+// runs has to give it.
+std::size_t Scheduler::room_for_draft(const RunningRequest& request, std::size_t wanted) {
+  const std::size_t tokens = request.num_tokens();
+  std::size_t end = blocks_for(tokens) * kKvBlockTokens;
+  if (tokens + wanted > end &&
+      make_room(blocks_to_come(request.length(), tokens - request.length()) + 1)) {
+    end += kKvBlockTokens;
+  }
+  return std::min({wanted, end - tokens, decoder_.config().context_length - tokens});
 }
 
 void Scheduler::expect(TokenIds beginning) {

@@ -22,7 +22,7 @@ struct Step {
   std::vector<std::size_t> first_rows;  // of scores, one a request
   std::size_t num_rows = 0;
   std::size_t num_read = 0;      // tokens of prompts, and such as are read again
-  std::size_t num_written = 0;   // tokens of completions
+  std::size_t num_written = 0;   // tokens of completions, drafts included
   std::size_t num_expected = 0;  // tokens of prompts that are expected
 
   void add(RunningRequest* request, const DecoderChunk& chunk);
@@ -33,6 +33,7 @@ struct SchedulerLimits {
   std::size_t max_sequences;     // requests that run at once
   std::size_t max_batch_tokens;  // tokens of prompts in one step
   std::size_t max_kv_blocks;     // that exist at any time
+  bool with_drafts;              // whether tokens of completions may be read that are guessed
 };
 
 // Decides who runs and what the next step reads. Has the requests and what is kept of their
@@ -46,7 +47,9 @@ struct SchedulerLimits {
 // sequence.
 //
 // A step reads the next token of everyone who writes, and prompts as far as max_batch_tokens go. A
-// block of a prompt that another one reads in the same step is left to that one.
+// block of a prompt that another one reads in the same step is left to that one. Where few write,
+// drafts of what they write next are read too, as far as a step costs little more by it; a draft
+// never takes memory that another one is stopped for.
 class Scheduler {
  public:
   Scheduler(Decoder& decoder, const SchedulerLimits& limits);
@@ -90,6 +93,12 @@ class Scheduler {
   bool make_room_for(Line::iterator request, std::size_t num_tokens);
   void stop_last();
   void plan_requests(Step& step);
+  struct DraftShare {
+    std::size_t tokens = 0;
+    double cost = 0;  // of one, in tokens that could be written meanwhile
+  };
+  DraftShare share_of_drafts() const;
+  std::size_t room_for_draft(const RunningRequest& request, std::size_t wanted);
   void plan_expected(Step& step);
 
   Decoder& decoder_;
