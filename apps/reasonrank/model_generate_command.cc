@@ -172,6 +172,7 @@ Status generate(const Options& options) {
   RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
   LocalGeneratorOptions generator_options;
   generator_options.kv_memory_bytes = options.generator.kv_memory;
+  generator_options.speculation = options.generator.speculation;
   LocalGenerator generator(*model, generator_options);
   RR_TRY_STATUS(with_stream ? stream_answer(generator, options)
                             : answer_lines(generator, options, output));

@@ -64,6 +64,9 @@ void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) 
                   "free")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
+  command.add_flag("--speculation,!--no-speculation", options.speculation,
+                   "guess ahead what repeats the text before it, where few texts are written at "
+                   "once; what is written does not depend on it");
   command.add_flag("--stats", options.stats,
                    "tell at the end where time and memory went, on standard error");
 }
@@ -103,6 +106,11 @@ std::string format_stats(const LocalGenerator::Counters& counters, const LocalMo
       fmt::format("completions: {} tokens, {} ({:.0f} %) forced; most at once {}\n",
                   counters.completion_tokens, counters.forced_tokens,
                   share(counters.forced_tokens, counters.completion_tokens), counters.max_running);
+  if (counters.drafted_tokens > 0) {
+    text += fmt::format("drafts: {} tokens guessed and read, {} ({:.0f} %) right\n",
+                        counters.drafted_tokens, counters.right_drafts,
+                        share(counters.right_drafts, counters.drafted_tokens));
+  }
   const std::size_t block_bytes = model.memory().kv_bytes_per_token * kKvBlockTokens;
   text += fmt::format(
       "keys and values: at most {}; {} blocks dropped, {} requests stopped for want of memory\n",

@@ -38,14 +38,15 @@ std::string precision_name(Precision precision);
 // How a command's generator uses the machine, and whether it tells.
 struct GeneratorCommandOptions {
   std::size_t kv_memory = 0;  // bytes for keys and values; 0: three quarters of what is free
+  bool speculation = true;
   bool stats = false;
 };
 
-// --kv-memory and --stats.
+// --kv-memory, --no-speculation and --stats.
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
 
 // Lines for standard error on what the generator did, each ended: steps by kind with their speed,
-// prompts not read again, forced tokens, memory for keys and values.
+// prompts not read again, forced tokens, drafts, memory for keys and values.
 std::string format_stats(const LocalGenerator::Counters& counters, const LocalModel& model);
 
 // What they mean to the room lm_local. Requires options that the command line has checked.

@@ -245,6 +245,7 @@ Status use_local(const RerankCommandOptions& options, Backend& backend) {
   LocalGeneratorOptions generator_options;
   generator_options.max_sequences = options.driver.max_in_flight;
   generator_options.kv_memory_bytes = options.generator.kv_memory;
+  generator_options.speculation = options.generator.speculation;
   auto generator = std::make_unique<LocalGenerator>(*backend.model, generator_options);
   backend.local = generator.get();
   backend.engine = std::move(generator);
