@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
+#include <string>
 #include <string_view>
 
 #include "rr/base/random.h"
@@ -49,6 +51,25 @@ TEST(PromptLookup, OfEqualPlacesTakesTheLatest) {
 TEST(PromptLookup, GoesOnInCirclesWhereTheTextDoes) {
   EXPECT_EQ(proposal_after("....", 6), "......");
   EXPECT_EQ(proposal_after("-abcabc", 7), "abcabca");
+}
+
+TEST(PromptLookup, LooksInEarlierTextsUpToTheirEnds) {
+  PromptLookup lookup;
+  const auto add = [&](std::string_view text) {
+    for (const char byte : text) lookup.add(byte);
+  };
+  add("abcd");
+  lookup.begin_text();
+  EXPECT_THAT(lookup.propose(4), IsEmpty());
+  add("xab");
+  EXPECT_EQ(text_of(lookup.propose(4)), "cd");
+  lookup.begin_text();
+  add("x");
+  EXPECT_THAT(lookup.propose(4), IsEmpty());  // one token fits; the end of a text is none
+  add("a");
+  EXPECT_EQ(text_of(lookup.propose(4)), "b");
+  add("bcd");
+  EXPECT_THAT(lookup.propose(4), IsEmpty());
 }
 
 // The same by trying every place.
@@ -160,6 +181,14 @@ TEST(Drafter, ProposesNothingForATextWithoutRepetition) {
   Drafter drafter;
   EXPECT_THAT(drafter.propose(ids_of("abcdef"), ids_of("ghijk"), 8), IsEmpty());
   EXPECT_THAT(drafter.propose(ids_of("abcdef"), ids_of("ghijkcd"), 2), ElementsAre('e', 'f'));
+}
+
+TEST(Drafter, LooksInEarlierTextsToo) {
+  Drafter drafter;
+  const std::deque<TokenIds> earlier = {ids_of("so it is relevant"), ids_of("and so on")};
+  drafter.look_in(earlier);
+  EXPECT_EQ(text_of(drafter.propose(ids_of("[1]"), ids_of("it is"), 4)), " rel");
+  EXPECT_EQ(text_of(drafter.propose(ids_of("[1]"), ids_of("it is so"), 4)), " on");
 }
 
 }  // namespace

@@ -37,9 +37,9 @@ struct LocalGeneratorOptions {
 // where they were.
 //
 // Where few requests write, what a free stage may write next is looked up in its own prompt and
-// completion and read behind the last token as a draft; the scores then choose token by token as
-// ever, so drafts that are wrong cost a little time and change nothing. A request whose drafts do
-// not pay gets few.
+// completion and in the completions that ended last, and read behind the last token as a draft; the
+// scores then choose token by token as ever, so drafts that are wrong cost a little time and change
+// nothing. A request whose drafts do not pay gets few.
 //
 // Refused at submit, beyond what Generator says: a prompt that with all that its stages may write
 // is longer than the context, or would take more than the memory for keys and values even alone; an

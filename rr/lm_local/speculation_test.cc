@@ -193,6 +193,19 @@ TEST(Speculation, WritesAQuoteInAFewSteps) {
   EXPECT_LE(counters.drafted_tokens, counters.right_drafts + 10);
 }
 
+TEST(Speculation, TakesUpWhatTheLastCompletionsSaid) {
+  const TokenIds answer = some_prompt(100, 2);
+  const auto model = fake_model(scripted_scores(1, answer, 'x'), kWords);
+  LocalGenerator generator(*model);
+  Audience first;
+  run(generator, {request_of({'?'}, {FreeStage{100, {}}})}, first);
+  EXPECT_EQ(generator.counters().right_drafts, 0u);
+  Audience second;
+  run(generator, {request_of({'!'}, {FreeStage{100, {}}})}, second);
+  EXPECT_EQ(second.completion(0).ids, answer);
+  EXPECT_GT(generator.counters().right_drafts, 70u);
+}
+
 TEST(Speculation, LeavesABatchOfManyAlone) {
   Quoting quoting;
   Audience audience;

@@ -10,10 +10,22 @@ TokenIds Drafter::propose(std::span<const TokenId> prompt, std::span<const Token
                           std::size_t most) {
   num_written_ = completion.size();
   if (num_written_ < rests_until_ || most == 0) return {};
-  for (std::size_t i = lookup_.size(); i < prompt.size() + completion.size(); ++i) {
-    lookup_.add(i < prompt.size() ? prompt[i] : completion[i - prompt.size()]);
+  read_up(prompt, completion);
+  return lookup_->propose(std::min(most, length_));
+}
+
+void Drafter::read_up(std::span<const TokenId> prompt, std::span<const TokenId> completion) {
+  if (!lookup_) {
+    lookup_.emplace();
+    for (std::size_t i = 0; earlier_ != nullptr && i < earlier_->size(); ++i) {
+      for (const TokenId id : (*earlier_)[i]) lookup_->add(id);
+      lookup_->begin_text();
+    }
   }
-  return lookup_.propose(std::min(most, length_));
+  for (; num_looked_up_ < prompt.size() + completion.size(); ++num_looked_up_) {
+    const std::size_t i = num_looked_up_;
+    lookup_->add(i < prompt.size() ? prompt[i] : completion[i - prompt.size()]);
+  }
 }
 
 void Drafter::learn(std::size_t num_drafted, std::size_t num_right, double cost) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
+#include <optional>
 #include <span>
 
 #include "rr/lm/tokenizer.h"
@@ -23,6 +25,10 @@ class Drafter {
   static constexpr std::size_t kShortestRest = 16;
   static constexpr std::size_t kLongestRest = 128;
 
+  // Texts of which pieces may be proposed too, as they are at the first proposal. They must outlive
+  // the drafter or its last proposal.
+  void look_in(const std::deque<TokenIds>& earlier) { earlier_ = &earlier; }
+
   // How the completion may go on: `most` tokens or fewer, often none. Requires the prompt of the
   // call before, and a completion that begins as its did.
   TokenIds propose(std::span<const TokenId> prompt, std::span<const TokenId> completion,
@@ -34,9 +40,12 @@ class Drafter {
   void learn(std::size_t num_drafted, std::size_t num_right, double cost);
 
  private:
+  void read_up(std::span<const TokenId> prompt, std::span<const TokenId> completion);
   void rest(double cost);
 
-  PromptLookup lookup_;
+  const std::deque<TokenIds>* earlier_ = nullptr;
+  std::optional<PromptLookup> lookup_;
+  std::size_t num_looked_up_ = 0;     // tokens of prompt and completion in it
   std::size_t length_ = 4;            // of the next proposal, at most
   double credit_ = kMostWasted;       // what proposals may still cost
   std::size_t num_written_ = 0;       // of the completion, as far as known

@@ -17,16 +17,21 @@ class PromptLookup {
   // counts where most of them did, and of equal ones the latest.
   static constexpr std::size_t kShortestMatch = 2;
 
+  // Requires id >= 0.
   void add(TokenId id);
-  std::size_t size() const { return text_.size(); }
 
-  // What followed at that place, `most` tokens; where the text ends before, as if it went on with
-  // what is proposed. Empty where there is no such place.
+  // Begins another text. What was added before is still looked up, but no match and no proposal
+  // reaches over its end.
+  void begin_text();
+
+  // What followed at that place, `most` tokens or fewer; where the text being written ends before,
+  // as if it went on with what is proposed. Empty where there is no such place.
   TokenIds propose(std::size_t most) const;
 
  private:
   using Place = std::uint32_t;
 
+  void put(TokenId id);
   std::size_t best_place() const;
   std::size_t match_before(std::size_t place) const;
 

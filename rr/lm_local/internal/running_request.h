@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,11 @@ class RunningRequest {
   std::size_t num_forced() const { return writer_.num_forced(); }
   std::size_t num_tokens() const { return prompt_.size() + num_written(); }
   std::size_t num_cached() const { return num_cached_; }
+
+  const TokenIds& written_ids() const { return writer_.ids(); }
+
+  // Other texts that drafts may come from; they must outlive the last next_chunk().
+  void look_in(const std::deque<TokenIds>& earlier) { drafter_.look_in(earlier); }
 
   // Before the first next_chunk(), and again after stop().
   void start(KeptSequence sequence);
@@ -113,8 +119,7 @@ class RunningRequest {
 
   Drafter drafter_;
   Draft draft_;
-  TokenIds
-      chunk_;  // with a draft: tokens that were written and not read, and behind them the draft
+  TokenIds chunk_;  // where there is a draft: what was written and not read, then the draft
 
   std::optional<KeptSequence> sequence_;
   std::size_t num_seen_ = 0;    // tokens of prompt and completion that have been read once

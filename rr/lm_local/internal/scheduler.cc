@@ -21,6 +21,9 @@ constexpr std::size_t kFreeTokens = 16;
 // Tokens of a step that reads ahead and does nothing else: a request that comes waits so long.
 constexpr std::size_t kIdleTokens = 128;
 
+// Tokens of completions that are remembered for drafts.
+constexpr std::size_t kMostRecalled = 4096;
+
 std::size_t blocks_to_come(std::size_t length, std::size_t num_tokens) {
   return Scheduler::blocks_for(length + num_tokens) - Scheduler::blocks_for(length);
 }
@@ -51,6 +54,7 @@ std::size_t Scheduler::blocks_for(std::size_t tokens) {
 }
 
 void Scheduler::add(std::unique_ptr<RunningRequest> request) {
+  request->look_in(completions_);
   waiting_.push_back(std::move(request));
 }
 
@@ -133,8 +137,9 @@ void Scheduler::plan_requests(Step& step) {
   }
 }
 
-// What each of those that write may draft. Where W write, a step takes 1 + (W - 1) r of what it takes
-// for one, r the decoder's row_cost(); so a token takes 1/W of that, and one more in the step r.
+// What each of those that write may draft. In units of a step of one, and with the decoder's
+// row_cost() r, a step takes 1 + (W - 1) r where W write, a token so the W-th part of that, and a
+// drafted one r.
 Scheduler::DraftShare Scheduler::share_of_drafts() const {
   if (!limits_.with_drafts) return {};
   const auto writers = static_cast<std::size_t>(
@@ -228,10 +233,20 @@ std::vector<std::unique_ptr<RunningRequest>> Scheduler::finish(const Step& step)
   std::erase_if(running_, [&](std::unique_ptr<RunningRequest>& request) {
     if (!request->is_finished()) return false;
     request->stop();
+    recall(request->written_ids());
     finished.push_back(std::move(request));
     return true;
   });
   return finished;
+}
+
+void Scheduler::recall(const TokenIds& completion) {
+  if (!limits_.with_drafts) return;
+  completions_.push_back(completion);
+  num_recalled_ += completion.size();
+  for (; num_recalled_ > kMostRecalled; completions_.pop_front()) {
+    num_recalled_ -= completions_.front().size();
+  }
 }
 
 }  // namespace rr::internal

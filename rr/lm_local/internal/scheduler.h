@@ -48,8 +48,9 @@ struct SchedulerLimits {
 //
 // A step reads the next token of everyone who writes, and prompts as far as max_batch_tokens go. A
 // block of a prompt that another one reads in the same step is left to that one. Where few write,
-// drafts of what they write next are read too, as far as a step costs little more by it; a draft
-// never takes memory that another one is stopped for.
+// drafts of what they write next are read too, as far as a step costs little more by it, looked up
+// in their own texts and in the completions that ended last: windows of one topic are spoken of
+// alike. A draft never takes memory that another one is stopped for.
 class Scheduler {
  public:
   Scheduler(Decoder& decoder, const SchedulerLimits& limits);
@@ -100,6 +101,7 @@ class Scheduler {
   DraftShare share_of_drafts() const;
   std::size_t room_for_draft(const RunningRequest& request, std::size_t wanted);
   void plan_expected(Step& step);
+  void recall(const TokenIds& completion);
 
   Decoder& decoder_;
   SchedulerLimits limits_;
@@ -111,6 +113,9 @@ class Scheduler {
     std::optional<KeptSequence> sequence;
   };
   std::deque<Expected> expected_;
+
+  std::deque<TokenIds> completions_;  // that ended last
+  std::size_t num_recalled_ = 0;      // tokens of these
 
   std::size_t num_blocks_due_ = 0;  // that the step being planned will take
   std::size_t num_stopped_ = 0;
