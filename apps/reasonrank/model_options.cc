@@ -66,7 +66,7 @@ void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) 
       ->capture_default_str();
   command.add_flag("--speculation,!--no-speculation", options.speculation,
                    "guess ahead what repeats the text before it, where few texts are written at "
-                   "once; what is written does not depend on it");
+                   "once; what is written does not depend on it (on)");
   command.add_flag("--stats", options.stats,
                    "tell at the end where time and memory went, on standard error");
 }
