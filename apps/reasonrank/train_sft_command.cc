@@ -294,7 +294,8 @@ void add_data_options(CLI::App& command, Options& options) {
                   "tokens that go through the model at once: short examples share a row without "
                   "seeing each other")
       ->capture_default_str();
-  command.add_flag("--no-shuffle", options.no_shuffle, "take examples in the file's order");
+  command.add_flag("--no-shuffle", options.no_shuffle,
+                   "take examples and tasks in the file's order, and passages as they are listed");
   command.add_flag("--group-by-length", settings.group_by_length,
                    "take examples of about one length together");
   command.add_option("--seed", settings.seed, "of order and adapters")->capture_default_str();

@@ -213,7 +213,10 @@ TEST(Speculation, LeavesABatchOfManyAlone) {
   run(generator, quoting.requests(20), audience);
   EXPECT_EQ(generator.counters().max_running, 20u);
   for (const FakeDecoder::StepSize& step : quoting.decoder->steps) {
-    EXPECT_LE(step.rows, 20u);
+    const bool all_write = step.rows == step.tokens;  // a prompt has a row for its last token only
+    if (all_write && step.chunks > 16) {
+      EXPECT_EQ(step.rows, step.chunks);
+    }
   }
 }
 

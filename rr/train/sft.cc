@@ -125,7 +125,7 @@ Status SftTrainer::learn_tasks(const std::atomic<bool>& stop, SftStep& report) {
   double sum = 0;
   for (const EpochOrder::Place& place : task_order_->of_step(report.step, count)) {
     if (stop) return ok_status();
-    const std::uint64_t seed = options_.order.seed + place.epoch + 1;
+    const std::uint64_t seed = options_.order.shuffles ? options_.order.seed + place.epoch + 1 : 0;
     RR_TRY(const double loss, learn_task(place.thing, seed, report));
     sum += loss;
   }
