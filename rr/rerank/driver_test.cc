@@ -364,10 +364,9 @@ TEST(RerankAll, OrdersPassagesByTheOddsOfYes) {
       const auto i = static_cast<std::size_t>(ranking.docs[rank].docid.str()[1] - '0');
       EXPECT_NEAR(ranking.docs[rank].score, static_cast<double>((i * 5 + t) % 7) + 0.5, 1e-5);
     }
-    EXPECT_TRUE(std::is_sorted(ranking.docs.begin(), ranking.docs.end(),
-                               [](const ScoredDocid& a, const ScoredDocid& b) {
-                                 return a.score > b.score;
-                               }));
+    EXPECT_TRUE(std::is_sorted(
+        ranking.docs.begin(), ranking.docs.end(),
+        [](const ScoredDocid& a, const ScoredDocid& b) { return a.score > b.score; }));
     EXPECT_GT(run->topics[t].report.prompt_tokens, 6u * 50);
   }
 }
