@@ -24,14 +24,16 @@ std::vector<std::size_t> EpochOrder::epoch(std::size_t number) const {
   return order;
 }
 
-std::vector<EpochOrder::Place> EpochOrder::of_step(std::size_t step, std::size_t per_step) const {
-  RR_CHECK(step >= 1, "steps count from 1");
+std::vector<EpochOrder::Place> EpochOrder::take(std::size_t first, std::size_t count,
+                                                const Arrange& arrange) const {
   std::vector<Place> places;
-  std::vector<std::size_t> order;
-  std::size_t position = (step - 1) * per_step;
-  for (std::size_t i = 0; i < per_step; ++i, ++position) {
-    if (order.empty() || position % count_ == 0) order = epoch(position / count_);
-    places.push_back({position / count_, order[position % count_]});
+  std::vector<std::size_t> things;
+  for (std::size_t i = first; i < first + count; ++i) {
+    if (things.empty() || i % count_ == 0) {
+      things = epoch(i / count_);
+      if (arrange) arrange(things);
+    }
+    places.push_back({i / count_, things[i % count_]});
   }
   return places;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,17 +16,18 @@ class EpochOrder {
 
   std::size_t size() const { return count_; }
 
-  // The things of an epoch, from 0.
-  std::vector<std::size_t> epoch(std::size_t number) const;
-
-  // The things of a step, from 1, which takes `per_step`, without regard to where an epoch ends.
+  // The things at places first, first + 1, ... of the whole order, from 0, with their epochs.
+  // `arrange`, where given, puts the things of an epoch into another order.
   struct Place {
     std::size_t epoch;
     std::size_t thing;
   };
-  std::vector<Place> of_step(std::size_t step, std::size_t per_step) const;
+  using Arrange = std::function<void(std::vector<std::size_t>& things)>;
+  std::vector<Place> take(std::size_t first, std::size_t count, const Arrange& arrange = {}) const;
 
  private:
+  std::vector<std::size_t> epoch(std::size_t number) const;
+
   std::string what_;
   std::size_t count_;
   bool shuffles_;

@@ -123,7 +123,7 @@ Result<double> SftTrainer::learn_task(std::size_t task, std::uint64_t seed, SftS
 Status SftTrainer::learn_tasks(const std::atomic<bool>& stop, SftStep& report) {
   const std::size_t count = options_.ranking.tasks_per_step;
   double sum = 0;
-  for (const EpochOrder::Place& place : task_order_->of_step(report.step, count)) {
+  for (const EpochOrder::Place& place : tasks_of(report.step)) {
     if (stop) return ok_status();
     const std::uint64_t seed = options_.order.shuffles ? options_.order.seed + place.epoch + 1 : 0;
     RR_TRY(const double loss, learn_task(place.thing, seed, report));
@@ -132,6 +132,11 @@ Status SftTrainer::learn_tasks(const std::atomic<bool>& stop, SftStep& report) {
   report.ranking_loss = sum / static_cast<double>(count);
   report.loss += options_.ranking.weight * *report.ranking_loss;
   return ok_status();
+}
+
+std::vector<EpochOrder::Place> SftTrainer::tasks_of(std::size_t step) const {
+  const std::size_t count = options_.ranking.tasks_per_step;
+  return task_order_->take((step - 1) * count, count);
 }
 
 // What a step learns, for messages.
@@ -145,7 +150,7 @@ std::string SftTrainer::contents_of(std::size_t step) const {
   }
   if (task_order_) {
     const char* separator = text.empty() ? "topics " : "; topics ";
-    for (const auto& place : task_order_->of_step(step, options_.ranking.tasks_per_step)) {
+    for (const EpochOrder::Place& place : tasks_of(step)) {
       text += std::exchange(separator, ", ") + sources_.tasks->task(place.thing).qid.str();
     }
   }

@@ -107,6 +107,7 @@ class SftTrainer {
   Status learn_row(std::span<const std::size_t> row, std::size_t num_targets, double& loss);
   Status learn_tasks(const std::atomic<bool>& stop, SftStep& report);
   Result<double> learn_task(std::size_t task, std::uint64_t seed, SftStep& report);
+  std::vector<EpochOrder::Place> tasks_of(std::size_t step) const;
   std::string contents_of(std::size_t step) const;
   Status validate_after(SftStep& done, bool& is_best);
   std::string place_of(const SftData& data, std::size_t example) const;

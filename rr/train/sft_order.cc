@@ -18,9 +18,7 @@ SftOrder::SftOrder(const SftData& data, const SftOrderOptions& options)
   RR_CHECK(options.examples_per_step >= 1, "a step needs an example");
 }
 
-std::vector<std::size_t> SftOrder::epoch(std::size_t number) const {
-  std::vector<std::size_t> order = order_.epoch(number);
-  if (!options_.groups_by_length) return order;
+void SftOrder::group_by_length(std::vector<std::size_t>& order) const {
   const std::size_t group = kGroupedSteps * options_.examples_per_step;
   for (std::size_t begin = 0; begin < order.size(); begin += group) {
     const std::size_t end = std::min(order.size(), begin + group);
@@ -30,20 +28,20 @@ std::vector<std::size_t> SftOrder::epoch(std::size_t number) const {
                        return data_.examples[a].ids.size() > data_.examples[b].ids.size();
                      });
   }
-  return order;
 }
 
 std::vector<std::size_t> SftOrder::examples_of(std::size_t step) const {
   RR_CHECK(step >= 1, "steps count from 1");
-  const std::size_t size = data_.examples.size();
-  std::vector<std::size_t> result;
-  std::vector<std::size_t> order;
-  std::size_t position = (step - 1) * options_.examples_per_step;
-  for (std::size_t i = 0; i < options_.examples_per_step; ++i, ++position) {
-    if (order.empty() || position % size == 0) order = epoch(position / size);
-    result.push_back(order[position % size]);
+  EpochOrder::Arrange arrange;
+  if (options_.groups_by_length) {
+    arrange = [this](std::vector<std::size_t>& order) { group_by_length(order); };
   }
-  return result;
+  std::vector<std::size_t> examples;
+  for (const EpochOrder::Place& place :
+       order_.take((step - 1) * options_.examples_per_step, options_.examples_per_step, arrange)) {
+    examples.push_back(place.thing);
+  }
+  return examples;
 }
 
 std::vector<std::vector<std::size_t>> SftOrder::rows_of(std::size_t step) const {

@@ -37,7 +37,7 @@ class SftOrder {
   std::vector<std::vector<std::size_t>> rows_of(std::size_t step) const;
 
  private:
-  std::vector<std::size_t> epoch(std::size_t number) const;
+  void group_by_length(std::vector<std::size_t>& order) const;
 
   const SftData& data_;
   SftOrderOptions options_;

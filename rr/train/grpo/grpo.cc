@@ -160,10 +160,8 @@ Status GrpoTrainer::restore(const RunFolder& folder, std::vector<std::string>& d
 
 std::vector<std::size_t> GrpoTrainer::tasks_from(std::size_t next_task, std::size_t count) const {
   std::vector<std::size_t> chosen;
-  std::vector<std::size_t> epoch;
-  for (std::size_t i = next_task; i < next_task + count; ++i) {
-    if (epoch.empty() || i % order_.size() == 0) epoch = order_.epoch(i / order_.size());
-    chosen.push_back(epoch[i % order_.size()]);
+  for (const EpochOrder::Place& place : order_.take(next_task, count)) {
+    chosen.push_back(place.thing);
   }
   return chosen;
 }
