@@ -327,13 +327,7 @@ RC_GTEST_PROP(LocalGenerator, WritesTheSameUnderEverySchedule, ()) {
   Audience audience;
   {
     LocalGenerator generator(*model, limits);
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const auto id = generator.submit(requests[order[i]], audience.listener(i));
-      RC_ASSERT(id.ok());
-      if (i % 5 == 0) generator.expect(std::get<TokenIds>(requests[order[i]].prompt));
-      if (i % 7 == 6) std::this_thread::yield();
-      if (cancelled[i] && i % 3 == 0) generator.cancel(id.value());
-    }
+    submit_as_it_comes(generator, requests, order, cancelled, audience);
     audience.wait_for_all();
     RC_ASSERT(generator.counters().max_kv_blocks <= max_blocks);
   }

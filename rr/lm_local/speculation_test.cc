@@ -9,7 +9,6 @@
 #include <limits>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "rr/base/random.h"
@@ -142,13 +141,7 @@ RC_GTEST_PROP(Speculation, ChangesNothingUnderEverySchedule, ()) {
     LocalGenerator generator(*model, {.max_sequences = *rc::gen::inRange<std::size_t>(1, 9),
                                       .max_batch_tokens = *rc::gen::inRange<std::size_t>(8, 300),
                                       .kv_memory_bytes = max_blocks * 640});
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const auto id = generator.submit(requests[order[i]], audience.listener(i));
-      RC_ASSERT(id.ok());
-      if (i % 5 == 0) generator.expect(std::get<TokenIds>(requests[order[i]].prompt));
-      if (i % 7 == 6) std::this_thread::yield();
-      if (cancelled[i] && i % 3 == 0) generator.cancel(id.value());
-    }
+    submit_as_it_comes(generator, requests, order, cancelled, audience);
     audience.wait_for_all();
   }
   for (std::size_t i = 0; i < order.size(); ++i) {

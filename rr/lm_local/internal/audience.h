@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
 #include <condition_variable>
 #include <cstddef>
@@ -8,7 +9,9 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "rr/base/random.h"
@@ -109,6 +112,21 @@ inline void expect_same(const Completion& a, const Completion& b) {
       EXPECT_EQ(a.stages[i].choices[j].identifier, b.stages[i].choices[j].identifier);
       EXPECT_EQ(a.stages[i].choices[j].logprob, b.stages[i].choices[j].logprob);
     }
+  }
+}
+
+// Submits requests[order[i]] for every i as users do: some with prompts foretold, some after a
+// while, some cancelled at once, where cancelled[i] lets them be.
+inline void submit_as_it_comes(LocalGenerator& generator,
+                               const std::vector<GenerationRequest>& requests,
+                               const std::vector<std::size_t>& order,
+                               const std::vector<bool>& cancelled, Audience& audience) {
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto id = generator.submit(requests[order[i]], audience.listener(i));
+    RC_ASSERT(id.ok());
+    if (i % 5 == 0) generator.expect(std::get<TokenIds>(requests[order[i]].prompt));
+    if (i % 7 == 6) std::this_thread::yield();
+    if (cancelled[i] && i % 3 == 0) generator.cancel(id.value());
   }
 }
 
