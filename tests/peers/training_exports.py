@@ -8,9 +8,10 @@
 Each small model is trained for three steps, in full and with LoRA, and exported. transformers and peft then
 compute log-probabilities of a sequence of the golden file in float32, which are held against `reasonrank model
 score --adapter RUN`. The GGUF model (an instruction model with its tokenizer) is trained for two steps with LoRA
-and exported in every type; llama.cpp's mean -log p of a text is held against ours of the same file, and the
-Q8_0 and Q4_0 blocks against those that the package gguf makes of the float32 export. Exit code 1 where a
-difference is above its bound.
+and exported in every type. llama.cpp's perplexity of a text is held against ours of the same weights: of the
+file, and, since llama.cpp also rounds activations to suit the file's type, of the file's weights as float32. The
+Q8_0 and Q4_0 blocks are held against those that the package gguf makes of the float32 export. Exit code 1 where
+a difference is above its bound.
 """
 
 import argparse
@@ -29,9 +30,16 @@ import torch
 import transformers
 
 LOG_PROBABILITY_BOUND = 2e-4  # float32 sums in another order, on models with large activations
-PERPLEXITY_BOUNDS = {"f32": 1e-3, "f16": 1e-3, "bf16": 5e-3, "q8_0": 1e-2, "q4_0": 2e-2}  # relative
+PERPLEXITY_BOUND = 1e-3  # relative, of the same weights in float32
+ROUNDED_BOUNDS = {"f32": 1e-3, "f16": 1e-3, "bf16": 5e-3, "q8_0": 1e-2, "q4_0": 3e-2}  # activations too
 TEXT = ("A passage is relevant if it helps to answer the question, even where the two share few words. "
-        "Sliding windows move the best passages to the top of the list, a window after the other.")
+        "Sliding windows move the best passages to the top of the list, a window after the other. "
+        "A ship that leaves the harbour at low water must know the depth of the channel, the height of the tide and "
+        "the draught of its own hull; the pilot adds a margin for the swell, and waits if the sum is too small. "
+        "Yeast breathes while there is air in the dough, and ferments the sugar when there is none: the first makes "
+        "more of it, the second makes the bubbles. Bakers therefore fold the dough now and then. "
+        "The council voted to keep the old bridge open to bicycles, since the new one, though wider, lies half a mile "
+        "from the school, and the road that leads to it has neither lamps nor a footpath.")
 
 
 class Program:
@@ -87,7 +95,7 @@ class Checks:
     def hold(self, what, difference, bound):
         fine = difference <= bound
         self.failed |= not fine
-        print(f"{what:58} {difference:.2e}  {'' if fine else 'ABOVE '}{bound:g}")
+        print(f"{what:62} {difference:.2e}  {'' if fine else 'ABOVE '}{bound:g}")
 
 
 def check_tiny_model(program, source, checks):
@@ -133,6 +141,24 @@ def llama_cpp_loss(path, ids):
     return -chosen.mean().item()
 
 
+def write_as_floats(source, target):
+    """The file with the values of its tensors as float32."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, reader.get_field("general.architecture").contents())
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name == "general.architecture":
+            continue
+        element = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=element)
+    for tensor in reader.tensors:
+        rows = gguf.quants.dequantize(numpy.asarray(tensor.data), tensor.tensor_type)
+        writer.add_tensor(tensor.name, rows.reshape([int(n) for n in reversed(tensor.shape)]).astype(numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def blocks_that_differ(quantised, floats, kind):
     """Of all matrices of the type: bytes that gguf makes otherwise of the float32 export."""
     plain = {tensor.name: tensor for tensor in gguf.GGUFReader(floats).tensors}
@@ -151,15 +177,17 @@ def check_gguf(program, model, checks):
     data.write_text(json.dumps({"prompt": "What is a relevant passage?", "completion": TEXT}) + "\n")
     run = program.train(model, data, "gguf-lora", "--steps", 2, "--lr", 1e-3, "--lora", 4)
     paths = {}
-    for name in PERPLEXITY_BOUNDS:
+    for name in ROUNDED_BOUNDS:
         paths[name] = program.work / f"{name}.gguf"
         program.run("export", run, "--format", "gguf", "--type", name, "-o", paths[name])
-    for name, bound in PERPLEXITY_BOUNDS.items():
+    floats = program.work / "floats.gguf"
+    for name, bound in ROUNDED_BOUNDS.items():
         scored = program.score({"text": TEXT}, "--model", paths[name])
-        ours = -sum(scored["token_logprobs"]) / len(scored["token_logprobs"])
-        theirs = llama_cpp_loss(paths[name], scored["ids"])
-        checks.hold(f"{name}: perplexity {math.exp(ours):.4f}, in llama.cpp {math.exp(theirs):.4f}",
-                    abs(math.exp(theirs - ours) - 1), bound)
+        ours = math.exp(-sum(scored["token_logprobs"]) / len(scored["token_logprobs"]))
+        write_as_floats(paths[name], floats)
+        for path, how, most in ((paths[name], "as it is", bound), (floats, "as floats", PERPLEXITY_BOUND)):
+            theirs = math.exp(llama_cpp_loss(path, scored["ids"]))
+            checks.hold(f"{name}: perplexity {ours:.4f}, in llama.cpp {how} {theirs:.4f}", abs(theirs / ours - 1), most)
     for name, kind in (("q8_0", gguf.GGMLQuantizationType.Q8_0), ("q4_0", gguf.GGMLQuantizationType.Q4_0)):
         checks.hold(f"{name}: bytes that the package gguf makes otherwise",
                     blocks_that_differ(paths[name], paths["f32"], kind), 0)
