@@ -147,6 +147,38 @@ TEST_F(GrpoProgram, TrainsGoesOnAndIsUsed) {
   expect_refused("$R export second --format peft -o adapter", {"folded in", "safetensors"});
 }
 
+TEST_F(GrpoProgram, MeasuresKlFromTheStartOrFromAnotherModel) {
+  const internal::TemporaryFolder other;
+  internal::write_tiny_model(other, 4096);
+  const auto kl = [&](const std::string& more) {
+    const Outcome done = run(train("--steps 3 --lr 0.01 " + more));
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    std::vector<double> values;
+    for (const Json& line : lines_of("run/metrics.jsonl")) values.push_back(line.at("kl"));
+    fs::remove_all(directory_ / "run");
+    return values;
+  };
+  // Adapters off, and the same weights as a second model, whose kernels sum in another order.
+  const std::vector<double> from_start = kl("");
+  const std::vector<double> from_other = kl("--reference " + other.path().string());
+  ASSERT_EQ(from_start.size(), 3u);
+  EXPECT_GT(from_start.back(), 1e-6);
+  for (std::size_t i = 0; i < from_start.size(); ++i) {
+    EXPECT_NEAR(from_start[i], from_other[i], 1e-5 + 0.01 * from_start[i]) << i;
+  }
+
+  expect_refused(train("--kl 0 --reference " + other.path().string()), {"--kl is 0"});
+  expect_refused(train("--reference none"), {"none"});
+  std::string config = read_file(other.path() / "config.json").value();
+  config.replace(config.find(":4096"), 5, ":100");
+  other.write("config.json", config);
+  expect_refused(train("--reference " + other.path().string()), {"a context of 100"});
+  Json tokenizer = internal::tiny_tokenizer_json();
+  tokenizer["added_tokens"][0]["content"] = "<|other|>";
+  other.write("tokenizer.json", tokenizer.dump());
+  expect_refused(train("--reference " + other.path().string()), {"the vocabulary of the model"});
+}
+
 TEST_F(GrpoProgram, NamesTheFaultOfEachInput) {
   expect_refused(train("--group 1"), {"groups of at least 2 replies, found 1"});
   expect_refused(train("--max-tokens 4096"), {"leave no room for a prompt", "4096"});

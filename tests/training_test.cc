@@ -45,6 +45,10 @@ class Training : public Program {
     expect_done(
         "$R split samples.jsonl --mode direct --passage-words 50 --sft 1 --validation 0 "
         "-o data");
+    write(kListOfTwo, R"({"qid":"q1","query":"why is the sky blue?","grades":{"b":1},"passages":)"
+                      R"([{"docid":"a","text":"Grass is green."},)"
+                      R"({"docid":"b","text":"The sky scatters blue light."}]})"
+                      "\n");
   }
 
   void expect_done(const std::string& command) const {
@@ -61,6 +65,16 @@ class Training : public Program {
            options + " -o " + output;
   }
 
+  std::vector<Json> lines_of(const std::string& name) const {
+    std::vector<Json> lines;
+    const std::string text = read(name);
+    for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      lines.push_back(Json::parse(text.substr(at, text.find('\n', at) - at)));
+    }
+    return lines;
+  }
+
+  static constexpr const char* kListOfTwo = "tasks.jsonl";
   internal::TemporaryFolder model_folder_;
   std::string model_;
 };
@@ -90,16 +104,12 @@ TEST_F(Training, WhatWasLearntReranksAsAdapterAndAsModel) {
 }
 
 TEST_F(Training, RankingTasksTeachTheMethodsThatReadProbabilities) {
-  write("tasks.jsonl", R"({"qid":"q1","query":"why is the sky blue?","grades":{"b":1},"passages":)"
-                       R"([{"docid":"a","text":"Grass is green."},)"
-                       R"({"docid":"b","text":"The sky scatters blue light."}]})"
-                       "\n");
   for (const char* const method : {"pointwise", "first"}) {
     const std::string folder = method;
     expect_done(fmt::format(
-        "$R train sft --tasks tasks.jsonl --validation-tasks tasks.jsonl --method {} --steps 30 "
-        "--tasks-per-step 1 --no-shuffle --warmup 0 --lr 0.01 --precision f32 {} -o {}",
-        method, model_, folder));
+        "$R train sft --tasks {0} --validation-tasks {0} --method {1} --steps 30 "
+        "--tasks-per-step 1 --no-shuffle --warmup 0 --lr 0.01 --precision f32 {2} -o {1}",
+        kListOfTwo, method, model_));
     EXPECT_NE(read(folder + "/metrics.jsonl").find("\"validation_ndcg\":1.0"), std::string::npos);
     expect_done(rerank(fmt::format("{} --adapter {} --method {}", model_, folder, method),
                        folder + ".trec"));
@@ -114,6 +124,36 @@ TEST_F(Training, RankingTasksTeachTheMethodsThatReadProbabilities) {
   expect_refused("$R train sft --tasks equal.jsonl" + model_ + "-o x",
                  {"expected a task to learn from, found none: of 1, 1 have no passage"});
   EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
+TEST_F(Training, HeldOutListsAreAnsweredInWordsWhileItLearns) {
+  for (const char* const kind : {"full", "lora"}) {
+    const std::string folder = kind;
+    const std::string learning = folder == "lora" ? "--lora 8 --lr 0.03" : "--lr 0.01";
+    expect_done(fmt::format(
+        "$R train sft --data data/sft.jsonl --validation-tasks {} --mode direct --max-tokens 20 "
+        "--validate-every 20 --steps 40 --accumulate 1 --warmup 0 --precision f32 {} {} -o {}",
+        kListOfTwo, learning, model_, folder));
+    const std::vector<Json> lines = lines_of(folder + "/metrics.jsonl");
+    ASSERT_EQ(lines.size(), 41u);  // one look before the first step
+    EXPECT_EQ(lines.front().at("step"), 0);
+    EXPECT_EQ(lines.front().at("validation_valid"), 0);
+    EXPECT_FALSE(lines[19].contains("validation_ndcg"));
+    EXPECT_TRUE(lines[20].contains("validation_thinking_tokens"));
+    EXPECT_EQ(lines.back().at("validation_valid"), 1) << kind;
+    EXPECT_EQ(lines.back().at("validation_ndcg"), 1) << kind;
+    const std::vector<Json> samples = lines_of(folder + "/samples.jsonl");
+    ASSERT_EQ(samples.size(), 3u);
+    EXPECT_EQ(samples.back().at("step"), 40);
+    EXPECT_EQ(samples.back().at("reply"), "[2] > [1]") << kind;
+  }
+  expect_done("$R report full lora -o curves.html");
+  EXPECT_THAT(read("curves.html"), HasSubstr("Sample replies"));
+  expect_refused(
+      fmt::format("$R train sft --data data/sft.jsonl --validation-tasks {} --max-tokens "
+                  "4096 {} -o x",
+                  kListOfTwo, model_),
+      {"answers of 4096 tokens leave no room"});
 }
 
 TEST_F(Training, ExportSaysWhatFitsTheFolder) {

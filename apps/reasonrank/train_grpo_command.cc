@@ -12,6 +12,7 @@
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/interrupt.h"
 #include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/reward_options.h"
 #include "apps/reasonrank/train_command.h"
 #include "apps/reasonrank/training_run.h"
@@ -44,6 +45,7 @@ struct Options {
   ModelOptions model;  // --model, --adapter, --threads; the rest is in the settings
   std::string tasks;
   std::string validation;
+  std::string reference;
   std::string reward = "strict";
   bool no_deviation = false;
   TrainingRunOptions run;
@@ -64,6 +66,7 @@ Result<GrpoSettings> settings_of(const Options& options) {
   }
   settings.tasks = fs::absolute(options.tasks).string();
   if (!options.validation.empty()) settings.validation = fs::absolute(options.validation).string();
+  if (!options.reference.empty()) settings.reference = fs::absolute(options.reference).string();
   settings.chat_template = options.model.chat_template;
   settings.deviation = !options.no_deviation;
   RR_TRY(RewardOptions reward, find_reward(options.reward));
@@ -75,39 +78,33 @@ Result<GrpoSettings> settings_of(const Options& options) {
 // Everything that a run is made of.
 struct Parts {
   std::unique_ptr<LocalModel> served;
-  std::unique_ptr<LocalModel> reference;  // where all weights learn and KL counts
+  std::unique_ptr<LocalModel> reference;  // may be null: GrpoModel::reference
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Learner> learner;
   GrpoTasks train;
   std::optional<GrpoTasks> validation;
   std::string model_sha256;
-  TrainingMemory memory;
-  std::size_t kv_bytes = 0;
+  std::string reference_sha256;  // of another model than the one that learns
+  WritingMemory memory;
   std::size_t limit = 0;
 
   const GrpoTasks* held_out() const { return validation ? &*validation : nullptr; }
 };
 
-LocalModelOptions served_options(const GrpoSettings& settings, std::size_t num_threads,
-                                 const std::optional<LoraShape>& lora) {
-  LocalModelOptions options;
-  options.decoder.precision = settings.precision == "f32" ? Precision::kF32 : Precision::kBf16;
-  options.decoder.as_learner = true;
-  options.decoder.lora = lora;
-  options.num_threads = num_threads;
-  options.chat_template = settings.chat_template;
-  return options;
-}
-
 Status read_tasks(const GrpoSettings& settings, Parts& parts) {
   const TextModel& text = parts.served->text_model();
-  const std::optional<PromptMode> mode = find_prompt_mode(settings.mode);
-  const PromptBuilder prompts({*mode, cut_to_tokens(*text.tokenizer, settings.passage_tokens)});
   const std::size_t limit = prompt_limit(settings, text.context_length);
-  RR_TRY(parts.train, read_grpo_tasks(settings.tasks, prompts, text, limit));
+  RR_TRY(parts.train,
+         read_lists(settings.tasks, settings.mode, settings.passage_tokens, text, limit));
   if (settings.validation.empty()) return ok_status();
-  RR_TRY(parts.validation, read_grpo_tasks(settings.validation, prompts, text, limit));
+  RR_TRY(parts.validation,
+         read_lists(settings.validation, settings.mode, settings.passage_tokens, text, limit));
   return ok_status();
+}
+
+std::size_t weight_bytes(const Parts& parts) {
+  const std::size_t served = parts.served->memory().weight_bytes;
+  return served + (parts.reference == nullptr ? 0 : parts.reference->memory().weight_bytes);
 }
 
 // What keys and values of all rollouts of a step take at most.
@@ -116,17 +113,50 @@ std::size_t wanted_kv_bytes(const GrpoSettings& settings, const Parts& parts) {
   return settings.tasks_per_step * a_task * parts.served->memory().kv_bytes_per_token;
 }
 
-// Divides what memory is left between the learner's activations and the rollouts' keys and values.
-Status plan_memory(const GrpoSettings& settings, LearnerOptions& learner, Parts& parts) {
-  constexpr std::size_t kLeastKv = std::size_t{64} << 20;
-  const std::size_t models = parts.reference == nullptr ? 1 : 2;
-  const std::size_t served = models * parts.served->memory().weight_bytes;
-  const std::size_t row = longest_row(settings, parts.train.longest_prompt());
-  const std::size_t left = parts.limit > served ? parts.limit - served : 0;
-  const std::size_t kv = std::max(kLeastKv, std::min(wanted_kv_bytes(settings, parts), left / 3));
-  RR_TRY(parts.memory,
-         plan_training_memory(parts.served->config(), row, left > kv ? left - kv : 0, learner));
-  parts.kv_bytes = kv;
+Status check_same_vocabulary(const Tokenizer& one, const Tokenizer& other,
+                             const std::string& path) {
+  bool is_same = one.vocabulary_size() == other.vocabulary_size();
+  const auto size = static_cast<TokenId>(one.vocabulary_size());
+  for (TokenId id = 0; is_same && id < size; ++id) {
+    is_same = one.token_bytes(id) == other.token_bytes(id);
+  }
+  if (is_same) return ok_status();
+  return Error{Errc::kRejected,
+               "expected a reference with the vocabulary of the model that learns, found another",
+               path};
+}
+
+Status check_reference(const GrpoSettings& settings, const Parts& parts) {
+  const LocalModel& reference = *parts.reference;
+  RR_TRY_STATUS(
+      check_same_vocabulary(parts.served->tokenizer(), reference.tokenizer(), settings.reference));
+  const std::size_t needed = parts.train.longest_prompt() + settings.max_tokens;
+  if (needed <= reference.context_length()) return ok_status();
+  return Error{Errc::kRejected,
+               fmt::format("expected a reference that reads prompt and reply, {} tokens, found a "
+                           "context of {}; try fewer --max-tokens or a lower --max-prompt",
+                           needed, reference.context_length()),
+               settings.reference};
+}
+
+Status load_reference(const GrpoSettings& settings, const ModelFiles& files,
+                      std::size_t num_threads, Parts& parts) {
+  if (settings.kl == 0 && !settings.reference.empty()) {
+    return Error{Errc::kRejected, "a reference is for KL, and --kl is 0", settings.reference};
+  }
+  if (settings.kl == 0) return ok_status();
+  LocalModelOptions options =
+      reply_writer_options(settings.precision, settings.chat_template, num_threads, {});
+  if (!settings.reference.empty()) {
+    options.decoder.as_learner = false;
+    RR_TRY(parts.reference, LocalModel::load(settings.reference, options));
+    RR_TRY(const std::unique_ptr<ModelFiles> reference, ModelFiles::open(settings.reference));
+    parts.reference_sha256 = fingerprint(*reference);
+    RR_TRY(parts.reference, LocalModel::load(*reference, options));
+    return check_reference(settings, parts);
+  }
+  if (settings.lora > 0) return ok_status();
+  RR_TRY(parts.reference, LocalModel::load(files, options));
   return ok_status();
 }
 
@@ -142,12 +172,13 @@ Result<Parts> make_parts(const GrpoSettings& settings, const Options& options) {
   parts.model_sha256 = fingerprint(*files);
   parts.limit = memory_limit(options.run);
   RR_TRY(parts.served,
-         LocalModel::load(*files, served_options(settings, num_threads, learner.lora)));
+         LocalModel::load(*files, reply_writer_options(settings.precision, settings.chat_template,
+                                                       num_threads, learner.lora)));
   RR_TRY_STATUS(read_tasks(settings, parts));
-  if (!learner.lora && settings.kl > 0) {
-    RR_TRY(parts.reference, LocalModel::load(*files, served_options(settings, num_threads, {})));
-  }
-  RR_TRY_STATUS(plan_memory(settings, learner, parts));
+  RR_TRY_STATUS(load_reference(settings, *files, num_threads, parts));
+  RR_TRY(parts.memory, plan_writing_memory(
+                           config, longest_row(settings, parts.train.longest_prompt()), parts.limit,
+                           weight_bytes(parts), wanted_kv_bytes(settings, parts), learner));
   parts.pool = std::make_unique<ThreadPool>(num_threads);
   RR_TRY(parts.learner, Learner::load(*files, learner, *parts.pool));
   return parts;
@@ -155,19 +186,13 @@ Result<Parts> make_parts(const GrpoSettings& settings, const Options& options) {
 
 Json identity_of(const Parts& parts) {
   Json identity = {{"model_sha256", parts.model_sha256}, {"tasks_sha256", parts.train.sha256}};
+  if (!parts.reference_sha256.empty()) identity["reference_sha256"] = parts.reference_sha256;
   if (parts.validation) identity["validation_sha256"] = parts.validation->sha256;
   return identity;
 }
 
 std::string tasks_line(const char* name, const std::string& path, const GrpoTasks& tasks) {
-  std::string line = fmt::format("  {:<11}{}: {} tasks, prompts of up to {} tokens", name, path,
-                                 tasks.tasks.size(), tasks.longest_prompt());
-  if (tasks.num_left_out() > 0) {
-    line += fmt::format(
-        "; left out: {} with longer prompts, {} with nothing to tell apart, {} "
-        "with one passage",
-        tasks.num_long, tasks.num_hopeless, tasks.num_single);
-  }
+  std::string line = fmt::format("  {:<11}{}", name, describe(tasks, path));
   if (tasks.num_without_order > 0) {
     line += fmt::format("; {} without a teacher's order, rewarded without that term",
                         tasks.num_without_order);
@@ -176,7 +201,6 @@ std::string tasks_line(const char* name, const std::string& path, const GrpoTask
 }
 
 void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts& parts) {
-  const LearnerMemory& learner = parts.memory.learner;
   std::string model = settings.model;
   for (const std::string& adapter : settings.adapters) model += " + " + adapter;
   say("training " + model);
@@ -194,15 +218,8 @@ void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts
                   settings.schedule, settings.clip, settings.seed));
   std::string reward = explain(grpo.reward);
   say(fmt::format("  {:<11}{}", "reward", reward.substr(0, reward.find('\n'))));
-  say(fmt::format(
-      "  {:<11}{:.2f} GiB of {:.2f}: {:.2f} weights, {:.2f} what learns and its "
-      "gradients, {:.2f} optimiser, {:.2f} activations ({} of {} layers kept), {:.2f} "
-      "keys and values",
-      "memory", in_gib(parts.memory.total() + parts.served->memory().weight_bytes + parts.kv_bytes),
-      in_gib(parts.limit), in_gib(learner.weight_bytes + parts.served->memory().weight_bytes),
-      in_gib(learner.parameter_bytes), in_gib(parts.memory.optimiser_bytes),
-      in_gib(learner.activation_bytes), learner.kept_layers, parts.served->config().num_layers,
-      in_gib(parts.kv_bytes)));
+  say(fmt::format("  {:<11}{}", "memory",
+                  describe(parts.memory, parts.limit, parts.served->config().num_layers)));
   say(fmt::format("  {:<11}{} on {} threads, {}", "precision", settings.precision,
                   parts.served->num_threads(), parts.served->kernel_name()));
 }
@@ -257,7 +274,7 @@ Result<int> train(const Options& options) {
 
   LocalGeneratorOptions generator;
   generator.max_sequences = std::max<std::size_t>(32, settings.tasks_per_step * settings.group);
-  generator.kv_memory_bytes = parts.kv_bytes;
+  generator.kv_memory_bytes = parts.memory.kv_bytes;
   GrpoModel model = {*parts.learner, parts.served->decoder(),
                      [&]() -> std::unique_ptr<Generator> {
                        return std::make_unique<LocalGenerator>(*parts.served, generator);
@@ -352,6 +369,10 @@ void add_objective_options(CLI::App& command, Options& options) {
       ->group(group);
   command.add_option("--kl", settings.kl, "weight of KL from the model that the run began with")
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--reference", options.reference,
+                  "another model that KL is measured from: a GGUF file or a Hugging Face folder")
       ->group(group);
   command.add_option("--loss-mean", settings.loss_mean, "what counts alike: replies or tokens")
       ->check(CLI::IsMember({"sequence", "token"}))

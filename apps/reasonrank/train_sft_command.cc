@@ -10,12 +10,15 @@
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/interrupt.h"
 #include "apps/reasonrank/model_options.h"
+#include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/train_command.h"
 #include "apps/reasonrank/training_run.h"
 #include "rr/base/machine.h"
 #include "rr/base/progress.h"
 #include "rr/lm/chat_template.h"
 #include "rr/lm/tokenizer.h"
+#include "rr/lm_local/local_generator.h"
+#include "rr/lm_local/local_model.h"
 #include "rr/train/sft.h"
 #include "rr/train/sft_settings.h"
 #include "rr/weights/fingerprint.h"
@@ -46,9 +49,12 @@ struct Inputs {
   std::optional<RankingTasks> tasks;
   std::optional<SftData> validation;
   std::optional<RankingTasks> validation_tasks;
+  std::optional<AnsweredTasks> answered_tasks;
+  std::unique_ptr<LocalModel> writer;  // of the answers
 
   SftSources sources() const {
-    return {pointer(train), pointer(tasks), pointer(validation), pointer(validation_tasks)};
+    return {pointer(train), pointer(tasks), pointer(validation), pointer(validation_tasks),
+            pointer(answered_tasks)};
   }
 
  private:
@@ -76,12 +82,33 @@ Status read_tasks(const SftSettings& settings, Inputs& inputs) {
   if (!settings.tasks.empty()) {
     RR_TRY(inputs.tasks, RankingTasks::read(settings.tasks, model, options));
   }
-  if (settings.validation_tasks.empty()) return ok_status();
-  RR_TRY(inputs.validation_tasks, RankingTasks::read(settings.validation_tasks, model, options));
+  if (settings.validation_tasks.empty() || settings.validates_answers()) return ok_status();
+  RR_TRY(inputs.validation_tasks,
+         RankingTasks::read(settings.validation_tasks, model,
+                            validation_task_options(settings, inputs.config.context_length)));
   return ok_status();
 }
 
-Result<Inputs> read_inputs(const SftSettings& settings) {
+// The lists that are answered in words, and the model that does.
+Status read_answered_tasks(const SftSettings& settings, std::size_t num_threads, Inputs& inputs) {
+  if (!settings.validates_answers()) return ok_status();
+  RR_TRY(inputs.writer,
+         LocalModel::load(*inputs.files,
+                          reply_writer_options(settings.precision, settings.chat_template,
+                                               num_threads, learner_options(settings).lora)));
+  AnsweredTasks answered;
+  RR_TRY(answered.tasks, read_lists(settings.validation_tasks, settings.mode,
+                                    settings.passage_tokens, inputs.writer->text_model(),
+                                    inputs.config.context_length - settings.max_tokens));
+  answered.reward.format = answer_format(*find_prompt_mode(settings.mode));
+  answered.max_tokens = settings.max_tokens;
+  answered.num_samples = settings.samples;
+  answered.decoder = &inputs.writer->decoder();
+  inputs.answered_tasks = std::move(answered);
+  return ok_status();
+}
+
+Result<Inputs> read_inputs(const SftSettings& settings, std::size_t num_threads) {
   Inputs inputs;
   RR_TRY(inputs.files, ModelFiles::open(settings.model));
   RR_TRY(inputs.config, read_decoder_config(*inputs.files));
@@ -95,6 +122,7 @@ Result<Inputs> read_inputs(const SftSettings& settings) {
   }
   RR_TRY_STATUS(read_examples(settings, inputs));
   RR_TRY_STATUS(read_tasks(settings, inputs));
+  RR_TRY_STATUS(read_answered_tasks(settings, num_threads, inputs));
   return inputs;
 }
 
@@ -106,6 +134,9 @@ Json identity_of(const Inputs& inputs) {
   if (inputs.tasks) identity["tasks_sha256"] = inputs.tasks->sha256();
   if (inputs.validation_tasks) {
     identity["validation_tasks_sha256"] = inputs.validation_tasks->sha256();
+  }
+  if (inputs.answered_tasks) {
+    identity["validation_tasks_sha256"] = inputs.answered_tasks->tasks.sha256;
   }
   return identity;
 }
@@ -143,9 +174,8 @@ std::string step_of(const SftSettings& settings, const Inputs& inputs, const Sft
 }
 
 void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOptions& options,
-              const TrainingMemory& memory, std::size_t limit, std::size_t num_threads) {
+              const WritingMemory& memory, std::size_t limit, std::size_t num_threads) {
   const std::size_t max_length = data_options(settings, inputs.config.context_length).max_length;
-  const LearnerMemory& learner = memory.learner;
   say(fmt::format("training {}", settings.model));
   say(fmt::format("  {:<11}{:.1f} million, {}", "weights",
                   static_cast<double>(inputs.config.num_parameters()) / 1e6,
@@ -159,18 +189,18 @@ void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOption
   if (inputs.validation_tasks) {
     say(tasks_line("validation", settings.validation_tasks, *inputs.validation_tasks));
   }
+  if (inputs.answered_tasks) {
+    say(fmt::format("  {:<11}{}, answers of up to {}", "validation",
+                    describe(inputs.answered_tasks->tasks, settings.validation_tasks),
+                    settings.max_tokens));
+  }
   say(
       fmt::format("  {:<11}{} of {}, rate {:g}, {} after {} of warm-up, clip {:g}, weight "
                   "decay {:g}, seed {}",
                   "steps", options.schedule.num_steps, step_of(settings, inputs, options),
                   options.schedule.peak, settings.schedule, options.schedule.warmup_steps,
                   settings.clip, settings.weight_decay, settings.seed));
-  say(
-      fmt::format("  {:<11}{:.2f} GiB of {:.2f}: {:.2f} weights for products, {:.2f} what learns "
-                  "and its gradients, {:.2f} optimiser, {:.2f} activations ({} of {} layers kept)",
-                  "memory", in_gib(memory.total()), in_gib(limit), in_gib(learner.weight_bytes),
-                  in_gib(learner.parameter_bytes), in_gib(memory.optimiser_bytes),
-                  in_gib(learner.activation_bytes), learner.kept_layers, inputs.config.num_layers));
+  say(fmt::format("  {:<11}{}", "memory", describe(memory, limit, inputs.config.num_layers)));
   say(fmt::format("  {:<11}{} on {} threads", "precision", settings.precision, num_threads));
 }
 
@@ -186,17 +216,25 @@ class TerminalListener : public SftListener {
     progress_.update(step.step - first_,
                      fmt::format("loss {:.4f}, {:.0f} tokens/s", step.loss, rate()));
   }
+  void on_validation(std::size_t step, const SftValidation& found) override {
+    progress_.clear();
+    std::string line = fmt::format("after step {}: held out:", step);
+    if (found.loss) line += fmt::format(" loss {:.4f}", *found.loss);
+    if (found.ndcg) line += fmt::format(" nDCG@10 {:.4f}", *found.ndcg);
+    if (found.answers) {
+      line += fmt::format(" nDCG@10 {:.4f}, valid answers {:.1f} %, thinking {:.0f} tokens",
+                          found.answers->ndcg, 100 * found.answers->valid,
+                          found.answers->thinking_tokens);
+    }
+    say(line);
+  }
   void on_saved(std::size_t) override {}
 
   void finish() {
     progress_.clear();
     if (!last_) return;
-    std::string line = fmt::format("step {}: loss {:.4f}", last_->step, last_->loss);
-    if (last_->validation_loss) line += fmt::format(", held out {:.4f}", *last_->validation_loss);
-    if (last_->validation_ndcg) {
-      line += fmt::format(", held-out nDCG@10 {:.4f}", *last_->validation_ndcg);
-    }
-    say(fmt::format("{}; {} tokens, {:.0f} tokens/s", line, tokens_, rate()));
+    say(fmt::format("step {}: loss {:.4f}; {} tokens, {:.0f} tokens/s", last_->step, last_->loss,
+                    tokens_, rate()));
   }
 
  private:
@@ -231,18 +269,44 @@ Result<SftSettings> settings_of(const Options& options) {
   return settings;
 }
 
+// What keys and values of the answers take that are written at once.
+std::size_t wanted_kv_bytes(const Inputs& inputs, std::size_t max_sequences) {
+  if (!inputs.answered_tasks) return 0;
+  const AnsweredTasks& answered = *inputs.answered_tasks;
+  const std::size_t count = std::min(max_sequences, answered.tasks.tasks.size());
+  const std::size_t an_answer = answered.tasks.longest_prompt() + answered.max_tokens;
+  return count * an_answer * inputs.writer->memory().kv_bytes_per_token;
+}
+
+Result<WritingMemory> plan_memory(const SftSettings& settings, const Inputs& inputs,
+                                  std::size_t limit, LearnerOptions& learner) {
+  const std::size_t row = longest_row(settings, inputs.sources());
+  if (inputs.answered_tasks) {
+    return plan_writing_memory(inputs.config, row, limit, inputs.writer->memory().weight_bytes,
+                               wanted_kv_bytes(inputs, LocalGeneratorOptions().max_sequences),
+                               learner);
+  }
+  WritingMemory memory;
+  RR_TRY(memory.training, plan_training_memory(inputs.config, row, limit, learner));
+  return memory;
+}
+
 Result<int> train(const Options& options) {
   RR_TRY(const SftSettings settings, settings_of(options));
-  RR_TRY(const Inputs inputs, read_inputs(settings));
-  const SftSources sources = inputs.sources();
-  const SftOptions sft = sft_options(settings, sources.examples, sources.tasks);
-  LearnerOptions learner_settings = learner_options(settings);
   const std::size_t limit = memory_limit(options.run);
-  RR_TRY(
-      const TrainingMemory memory,
-      plan_training_memory(inputs.config, longest_row(settings, sources), limit, learner_settings));
   const std::size_t num_threads =
       options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
+  RR_TRY(Inputs inputs, read_inputs(settings, num_threads));
+  LearnerOptions learner_settings = learner_options(settings);
+  RR_TRY(const WritingMemory memory, plan_memory(settings, inputs, limit, learner_settings));
+  if (inputs.answered_tasks) {
+    inputs.answered_tasks->make_generator = [&]() -> std::unique_ptr<Generator> {
+      return std::make_unique<LocalGenerator>(
+          *inputs.writer, LocalGeneratorOptions{.kv_memory_bytes = memory.kv_bytes});
+    };
+  }
+  const SftSources sources = inputs.sources();
+  const SftOptions sft = sft_options(settings, sources.examples, sources.tasks);
   RR_TRY(const RunFolder folder,
          open_training_run(options.run, "sft", identity_of(inputs), to_json(settings)));
   say_plan(settings, inputs, sft, memory, limit, num_threads);
@@ -279,7 +343,7 @@ void add_data_options(CLI::App& command, Options& options) {
                      "ranking_tasks.jsonl (docs/formats/training-data.md)");
   command.add_option(
       "--validation-tasks", options.validation_tasks,
-      "held-out tasks: nDCG@10 by --method; without --validation it chooses the best "
+      "held-out tasks: nDCG@10 by --validation-method; without --validation it chooses the best "
       "checkpoint");
   add_training_run_options(command, options.run);
   command
@@ -355,8 +419,29 @@ void add_keeping_options(CLI::App& command, Options& options) {
   add_checkpoint_options(command, settings);
   command
       .add_option("--validate-every", settings.validate_every,
-                  "steps between looks at the held-out examples; 0: at the end")
+                  "steps between looks at the held-out sets, one before the first; 0: at the end")
       ->capture_default_str();
+}
+
+void add_answer_options(CLI::App& command, SftSettings& settings) {
+  const char* const group = "Held-out tasks";
+  command
+      .add_option(
+          "--validation-method", settings.validation_method,
+          "how they are ranked, as `rerank --method` does it: listwise (answered in words), "
+          "pointwise or first; without it as --tasks are learnt, else listwise")
+      ->check(CLI::IsMember({"listwise", "pointwise", "first"}))
+      ->group(group);
+  command.add_option("--mode", settings.mode, "what listwise prompts ask for, as in `rerank`")
+      ->check(CLI::IsMember({"reasoning", "direct", "qwen3"}))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--max-tokens", settings.max_tokens, "of an answer, its thoughts included")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--samples", settings.samples, "answers that samples.jsonl gets each time")
+      ->capture_default_str()
+      ->group(group);
 }
 
 }  // namespace
@@ -370,6 +455,7 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
   add_ranking_options(*command, options->settings);
   add_learning_options(*command, options->settings);
   add_keeping_options(*command, *options);
+  add_answer_options(*command, options->settings);
   command->footer(
       "Loss is on the last message of an example alone, its end token included. Ranking tasks "
       "teach\n"
@@ -378,6 +464,8 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       "metrics.jsonl and checkpoints; Ctrl-C writes one more before it stops.\n"
       "Examples:\n"
       "  reasonrank train sft --data sft.jsonl --validation validation.jsonl -o runs/a\n"
+      "  reasonrank train sft --data sft.jsonl --validation-tasks lists.jsonl --validate-every 20 "
+      "-o runs/a\n"
       "  reasonrank train sft --data sft.jsonl --lora 32 --epochs 3 -o runs/b\n"
       "  reasonrank train sft --tasks ranking_tasks.jsonl --method pointwise --lr 3e-5 -o runs/p\n"
       "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"

@@ -42,6 +42,7 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 
 class Silent : public SftListener {
   void on_step(const SftStep&, std::size_t) override {}
+  void on_validation(std::size_t, const SftValidation&) override {}
   void on_saved(std::size_t) override {}
 };
 

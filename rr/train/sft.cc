@@ -176,8 +176,7 @@ Result<std::optional<SftStep>> SftTrainer::step(const std::atomic<bool>& stop) {
   return std::optional(report);
 }
 
-Result<double> SftTrainer::validate() {
-  RR_CHECK(sources_.validation != nullptr, "there is no validation set");
+Result<double> SftTrainer::held_out_loss() {
   const SftData& data = *sources_.validation;
   double loss = 0;
   std::size_t count = 0;
@@ -194,26 +193,61 @@ Result<double> SftTrainer::validate() {
   return loss / static_cast<double>(count);
 }
 
-Status SftTrainer::validate_after(SftStep& done, bool& is_best) {
-  is_best = false;
-  const bool is_due = done.step == options_.schedule.num_steps ||
-                      (options_.validate_every > 0 && done.step % options_.validate_every == 0);
-  if (!is_due) return ok_status();
-  std::optional<double> loss;  // to be least
+Result<std::optional<RankingQuality>> SftTrainer::look_at_answers(const RunFolder* folder,
+                                                                  const std::atomic<bool>& stop) {
+  const AnsweredTasks& answered = *sources_.answered_tasks;
+  answered.decoder->adopt(learner_.parameters());
+  const std::unique_ptr<Generator> generator = answered.make_generator();
+  const auto keep = [&](Json sample) -> Status {
+    if (folder == nullptr) return ok_status();
+    sample["step"] = state_.step;
+    return folder->append_sample(sample);
+  };
+  return measure_quality(*generator, answered.tasks, answered.reward, answered.max_tokens,
+                         answered.num_samples, keep, stop);
+}
+
+Result<SftValidation> SftTrainer::validate(const RunFolder* folder, const std::atomic<bool>& stop) {
+  SftValidation found;
+  if (sources_.validation != nullptr) {
+    RR_TRY(found.loss, held_out_loss());
+  }
   if (sources_.validation_tasks != nullptr) {
     RR_TRY(const RankingAccuracy accuracy, measure_accuracy(learner_, *sources_.validation_tasks));
-    done.validation_ndcg = accuracy.ndcg;
-    loss = -accuracy.ndcg;
+    found.ndcg = accuracy.ndcg;
   }
-  if (sources_.validation != nullptr) {
-    RR_TRY(done.validation_loss, validate());
-    loss = done.validation_loss;
+  if (sources_.answered_tasks != nullptr) {
+    RR_TRY(found.answers, look_at_answers(folder, stop));
+    if (!found.answers) return SftValidation();
   }
-  is_best = loss && (!state_.best_validation_loss || *loss < *state_.best_validation_loss);
-  if (!is_best) return ok_status();
-  state_.best_validation_loss = loss;
+  return found;
+}
+
+Status SftTrainer::validate_at_first(const RunFolder& folder, SftListener& listener,
+                                     const std::atomic<bool>& stop) {
+  if (state_.step > 0 || options_.validate_every == 0) return ok_status();
+  RR_TRY(const SftValidation found, validate(&folder, stop));
+  if (found.is_empty()) return ok_status();
+  listener.on_validation(0, found);
+  return folder.append_metrics(to_json(0, found));
+}
+
+// Where a look is due. To its end, so that what is best does not depend on when a run was stopped.
+// Whether the step is the best so far.
+Result<bool> SftTrainer::validate_after(const RunFolder& folder, SftStep& done,
+                                        SftListener& listener) {
+  const bool is_due = done.step == options_.schedule.num_steps ||
+                      (options_.validate_every > 0 && done.step % options_.validate_every == 0);
+  if (!is_due) return false;
+  const std::atomic<bool> never = false;
+  RR_TRY(done.validation, validate(&folder, never));
+  if (done.validation.is_empty()) return false;
+  listener.on_validation(done.step, done.validation);
+  const double badness = done.validation.badness();
+  if (state_.best_validation_loss && badness >= *state_.best_validation_loss) return false;
+  state_.best_validation_loss = badness;
   state_.best_step = done.step;
-  return ok_status();
+  return true;
 }
 
 Status SftTrainer::save(const RunFolder& folder, SftListener& listener) {
@@ -226,12 +260,12 @@ Status SftTrainer::run(const RunFolder& folder, SftListener& listener,
                        const std::atomic<bool>& stop) {
   const std::size_t num_steps = options_.schedule.num_steps;
   std::size_t saved = state_.step;
-  RR_TRY_STATUS(folder.keep_metrics_before(state_.step + 1));
+  RR_TRY_STATUS(folder.keep_metrics_before(state_.step == 0 ? 0 : state_.step + 1));
+  RR_TRY_STATUS(validate_at_first(folder, listener, stop));
   while (state_.step < num_steps && !stop) {
     RR_TRY(std::optional<SftStep> done, step(stop));
     if (!done) break;
-    bool is_best = false;
-    RR_TRY_STATUS(validate_after(*done, is_best));
+    RR_TRY(const bool is_best, validate_after(folder, *done, listener));
     RR_TRY_STATUS(folder.append_metrics(to_json(*done)));
     listener.on_step(*done, num_steps);
     if (is_best || done->step == num_steps || done->step % options_.save_every == 0) {
@@ -241,6 +275,27 @@ Status SftTrainer::run(const RunFolder& folder, SftListener& listener,
   }
   if (saved == state_.step) return ok_status();
   return save(folder, listener);
+}
+
+double SftValidation::badness() const {
+  if (loss) return *loss;
+  return 1 - (ndcg ? *ndcg : answers->ndcg);
+}
+
+namespace {
+
+void add_to_metrics(const SftValidation& found, Json& line) {
+  if (found.loss) line["validation_loss"] = *found.loss;
+  if (found.ndcg) line["validation_ndcg"] = *found.ndcg;
+  if (found.answers) add_to_metrics(*found.answers, line);
+}
+
+}  // namespace
+
+Json to_json(std::size_t step, const SftValidation& found) {
+  Json line = {{"step", step}};
+  add_to_metrics(found, line);
+  return line;
 }
 
 Json to_json(const SftStep& step) {
@@ -253,8 +308,7 @@ Json to_json(const SftStep& step) {
                {"seconds", step.seconds},
                {"tokens_per_s", static_cast<double>(step.tokens) / std::max(step.seconds, 1e-9)}};
   if (step.ranking_loss) line["ranking_loss"] = *step.ranking_loss;
-  if (step.validation_ndcg) line["validation_ndcg"] = *step.validation_ndcg;
-  if (step.validation_loss) line["validation_loss"] = *step.validation_loss;
+  add_to_metrics(step.validation, line);
   return line;
 }
 

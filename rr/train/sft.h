@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,10 +12,15 @@
 
 #include "rr/base/result.h"
 #include "rr/base/thread_pool.h"
+#include "rr/lm/generator.h"
+#include "rr/nn/decoder.h"
 #include "rr/nn/learner.h"
 #include "rr/train/adamw.h"
 #include "rr/train/checkpoint.h"
 #include "rr/train/epoch_order.h"
+#include "rr/train/grpo/grpo_tasks.h"
+#include "rr/train/grpo/ranking_quality.h"
+#include "rr/train/grpo/reward.h"
 #include "rr/train/ranking/ranking_loss.h"
 #include "rr/train/ranking/ranking_tasks.h"
 #include "rr/train/schedule.h"
@@ -38,7 +45,20 @@ struct SftOptions {
 
   std::size_t save_every = 100;    // steps; the last one is always saved
   std::size_t keep_last = 2;       // checkpoints, beside the best
-  std::size_t validate_every = 0;  // steps; 0: only after the last
+  std::size_t validate_every = 0;  // steps, and before the first; 0: only after the last
+};
+
+// What a look at the held-out sets found.
+struct SftValidation {
+  std::optional<double> loss;             // of the examples
+  std::optional<double> ndcg;             // of the tasks, by measure_accuracy()
+  std::optional<RankingQuality> answers;  // to lists that were answered in words
+
+  bool is_empty() const { return !loss && !ndcg && !answers; }
+
+  // The lower the better: the loss where there is one, else 1 - nDCG. Requires that a set was
+  // looked at.
+  double badness() const;
 };
 
 // One step, as metrics.jsonl has it.
@@ -52,8 +72,7 @@ struct SftStep {
   std::size_t tokens = 0;             // read, prompts included
   std::size_t completion_tokens = 0;  // learnt
   double seconds = 0;
-  std::optional<double> validation_loss;  // after the update
-  std::optional<double> validation_ndcg;  // of the tasks, by measure_accuracy()
+  SftValidation validation;  // after the update
 };
 
 // Sees the run go by: for a terminal.
@@ -61,7 +80,21 @@ class SftListener {
  public:
   virtual ~SftListener() = default;
   virtual void on_step(const SftStep& step, std::size_t num_steps) = 0;
+  virtual void on_validation(std::size_t step, const SftValidation& found) = 0;
   virtual void on_saved(std::size_t step) = 0;
+};
+
+// Held-out lists that are answered in words, as `rerank --free-answer` has them answered.
+struct AnsweredTasks {
+  GrpoTasks tasks;
+  RewardOptions reward;           // its format is that of the tasks' prompts
+  std::size_t max_tokens = 3072;  // of a reply
+  std::size_t num_samples = 4;    // replies that samples.jsonl gets each time
+
+  // Writes the replies: as_learner, with the learner's adapters; and a generator on it, made anew
+  // for each look, when nothing of the old weights is left.
+  Decoder* decoder = nullptr;
+  std::function<std::unique_ptr<Generator>()> make_generator;
 };
 
 // What a run learns, and is measured by. Pointers may be null, but not both of the first two.
@@ -70,6 +103,7 @@ struct SftSources {
   const RankingTasks* tasks = nullptr;
   const SftData* validation = nullptr;
   const RankingTasks* validation_tasks = nullptr;
+  const AnsweredTasks* answered_tasks = nullptr;
 };
 
 // Supervised fine-tuning: the loss is the mean of -log p over all completion tokens of a step,
@@ -97,8 +131,9 @@ class SftTrainer {
   // has changed then. For run() and for tests.
   Result<std::optional<SftStep>> step(const std::atomic<bool>& stop);
 
-  // Mean of -log p over the completion tokens of the validation set. Requires that there is one.
-  Result<double> validate();
+  // Looks at all held-out sets; empty where there is none, or where `stop` was set before all
+  // replies were written. Samples of replies go to `folder` where there is one.
+  Result<SftValidation> validate(const RunFolder* folder, const std::atomic<bool>& stop);
 
   AdamW& optimiser() { return optimiser_; }
 
@@ -109,7 +144,12 @@ class SftTrainer {
   Result<double> learn_task(std::size_t task, std::uint64_t seed, SftStep& report);
   std::vector<EpochOrder::Place> tasks_of(std::size_t step) const;
   std::string contents_of(std::size_t step) const;
-  Status validate_after(SftStep& done, bool& is_best);
+  Result<double> held_out_loss();
+  Result<std::optional<RankingQuality>> look_at_answers(const RunFolder* folder,
+                                                        const std::atomic<bool>& stop);
+  Status validate_at_first(const RunFolder& folder, SftListener& listener,
+                           const std::atomic<bool>& stop);
+  Result<bool> validate_after(const RunFolder& folder, SftStep& done, SftListener& listener);
   std::string place_of(const SftData& data, std::size_t example) const;
   Status save(const RunFolder& folder, SftListener& listener);
 
@@ -123,7 +163,8 @@ class SftTrainer {
   CheckpointState state_;
 };
 
-// A step as a line of metrics.jsonl.
+// A step, and a look at held-out sets by itself, as lines of metrics.jsonl.
 Json to_json(const SftStep& step);
+Json to_json(std::size_t step, const SftValidation& found);
 
 }  // namespace rr

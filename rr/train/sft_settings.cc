@@ -21,6 +21,10 @@ double learning_rate(const SftSettings& settings) {
   return settings.lora > 0 ? 1e-4 : 5e-6;
 }
 
+RerankMethod method_named(const std::string& name) {
+  return name == "first" ? RerankMethod::kFirst : RerankMethod::kPointwise;
+}
+
 std::size_t examples_per_step(const SftSettings& settings) {
   return settings.batch_size * settings.accumulate;
 }
@@ -76,6 +80,10 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("save-every", settings.save_every);
   visit("keep", settings.keep);
   visit("validate-every", settings.validate_every);
+  visit("validation-method", settings.validation_method);
+  visit("mode", settings.mode);
+  visit("max-tokens", settings.max_tokens);
+  visit("samples", settings.samples);
 }
 
 Status check_settings(const SftSettings& settings, std::size_t context_length) {
@@ -103,6 +111,13 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
     return wrong("lora-alpha scales adapters, and there are none without --lora RANK");
   }
   if (settings.save_every == 0) return wrong("expected to save every so many steps, found 0");
+  if (settings.max_tokens == 0) return wrong("expected max-tokens to be at least 1, found 0");
+  if (settings.validates_answers() && settings.max_tokens >= context_length) {
+    return wrong(
+        fmt::format("answers of {} tokens leave no room for a prompt in the model's context of {}; "
+                    "try fewer --max-tokens",
+                    settings.max_tokens, context_length));
+  }
   if (settings.max_length > context_length) {
     return wrong(fmt::format("examples of {} tokens do not fit into the model's context of {}",
                              settings.max_length, context_length));
@@ -120,13 +135,27 @@ LearnerOptions learner_options(const SftSettings& settings) {
   return internal::learner_options_of(settings);
 }
 
+bool SftSettings::validates_answers() const {
+  if (validation_tasks.empty()) return false;
+  return validation_method.empty() ? tasks.empty() : validation_method == "listwise";
+}
+
 RankingTaskOptions task_options(const SftSettings& settings, std::size_t context_length) {
   RankingTaskOptions options;
-  options.method = settings.method == "first" ? RerankMethod::kFirst : RerankMethod::kPointwise;
+  options.method = method_named(settings.method);
   options.target =
       settings.ranking_target == "order" ? RankingTarget::kOrder : RankingTarget::kGrades;
   options.passage_tokens = settings.passage_tokens;
   options.max_prompt_tokens = data_options(settings, context_length).max_length;
+  return options;
+}
+
+RankingTaskOptions validation_task_options(const SftSettings& settings,
+                                           std::size_t context_length) {
+  RankingTaskOptions options = task_options(settings, context_length);
+  if (!settings.validation_method.empty()) {
+    options.method = method_named(settings.validation_method);
+  }
   return options;
 }
 

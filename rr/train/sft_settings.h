@@ -54,6 +54,15 @@ struct SftSettings {
   std::size_t save_every = 100;
   std::size_t keep = 2;
   std::size_t validate_every = 0;
+
+  // How validation tasks are ranked: "pointwise", "first", or "listwise", where the model answers
+  // them in words. Empty: as tasks are learnt, without any listwise.
+  std::string validation_method;
+  std::string mode = "reasoning";  // of listwise prompts, as `rerank --mode`
+  std::size_t max_tokens = 3072;   // of an answer, its thoughts included
+  std::size_t samples = 4;         // answers that samples.jsonl gets each time
+
+  bool validates_answers() const;
 };
 
 // Refuses in one sentence what cannot be meant: a learning rate that is 0, negative or no number, a
@@ -66,6 +75,8 @@ Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& 
 // What the settings mean for the parts.
 LearnerOptions learner_options(const SftSettings& settings);
 RankingTaskOptions task_options(const SftSettings& settings, std::size_t context_length);
+// Of validation tasks that are not answered in words.
+RankingTaskOptions validation_task_options(const SftSettings& settings, std::size_t context_length);
 SftDataOptions data_options(const SftSettings& settings, std::size_t context_length);
 // Of data and tasks, one may be null.
 SftOptions sft_options(const SftSettings& settings, const SftData* data, const RankingTasks* tasks);

@@ -434,19 +434,9 @@ Status GrpoTrainer::run(const RunFolder& folder, GrpoListener& listener,
   return save(folder, listener);
 }
 
-namespace {
-
-void add_quality(const RankingQuality& quality, Json& line) {
-  line["validation_ndcg"] = quality.ndcg;
-  line["validation_valid"] = quality.valid;
-  line["validation_thinking_tokens"] = quality.thinking_tokens;
-}
-
-}  // namespace
-
 Json to_json(std::size_t step, const RankingQuality& quality) {
   Json line = {{"step", step}};
-  add_quality(quality, line);
+  add_to_metrics(quality, line);
   return line;
 }
 
@@ -489,7 +479,7 @@ Json to_json(const GrpoStep& step) {
                {"rollout_seconds", step.rollout_s},
                {"learn_seconds", step.learn_s},
                {"seconds", step.seconds}};
-  if (step.validation) add_quality(*step.validation, line);
+  if (step.validation) add_to_metrics(*step.validation, line);
   if (!step.warnings.empty()) line["warnings"] = step.warnings;
   return line;
 }

@@ -118,8 +118,8 @@ struct GrpoModel {
   // A generator on `decoder`, made anew for each step, when nothing of the old weights is left.
   std::function<std::unique_ptr<Generator>()> make_generator;
 
-  // The reference that KL is measured from, where all weights learn; the learner without its
-  // adapters, where they do. May be null: with adapters, or a kl_coefficient of 0.
+  // The reference that KL is measured from: any decoder of the same vocabulary. Where it is null,
+  // the learner without its adapters; null without adapters requires a kl_coefficient of 0.
   Decoder* reference = nullptr;
 };
 

@@ -47,6 +47,7 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("clip-high", settings.clip_high);
   visit("dual-clip", settings.dual_clip);
   visit("kl", settings.kl);
+  visit("reference", settings.reference);
   visit("loss-mean", settings.loss_mean);
   visit("deviation", settings.deviation);
   visit("refills", settings.refills);

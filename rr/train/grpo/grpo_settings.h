@@ -43,6 +43,7 @@ struct GrpoSettings {
   double clip_high = 0.2;
   double dual_clip = 3;
   double kl = 0.001;
+  std::string reference;               // a model that KL is measured from; empty: the start
   std::string loss_mean = "sequence";  // "token"
   bool deviation = true;
   std::size_t refills = 1;

@@ -27,6 +27,12 @@ Json sample_of(const RankingTask& task, const Rollout& reply) {
 
 }  // namespace
 
+void add_to_metrics(const RankingQuality& quality, Json& line) {
+  line["validation_ndcg"] = quality.ndcg;
+  line["validation_valid"] = quality.valid;
+  line["validation_thinking_tokens"] = quality.thinking_tokens;
+}
+
 Result<std::optional<RankingQuality>> measure_quality(
     Generator& generator, const GrpoTasks& tasks, const RewardOptions& reward,
     std::size_t max_tokens, std::size_t num_samples,

@@ -22,6 +22,9 @@ struct RankingQuality {
   double thinking_tokens = 0;  // mean
 };
 
+// The numbers as metrics.jsonl has them, added to a line of it.
+void add_to_metrics(const RankingQuality& quality, Json& line);
+
 // `on_sample` hears of the first `num_samples` tasks' replies, as lines of samples.jsonl without
 // their step. nullopt where `stop` was set before all were written. Requires a generator with a
 // text model.

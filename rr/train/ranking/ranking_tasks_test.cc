@@ -158,6 +158,7 @@ TEST_F(RankingTraining, LossAndSlopesAreThoseOfTheScores) {
 class Quiet : public SftListener {
  public:
   void on_step(const SftStep& step, std::size_t) override { steps.push_back(step); }
+  void on_validation(std::size_t, const SftValidation&) override {}
   void on_saved(std::size_t) override {}
   std::vector<SftStep> steps;
 };
@@ -189,7 +190,7 @@ TEST_F(RankingTraining, AModelLearnsToRank) {
   EXPECT_NEAR(*listener.steps.front().ranking_loss, std::log(3.0), 0.5);
   EXPECT_LT(*last.ranking_loss, 0.1);
   EXPECT_EQ(last.loss, *last.ranking_loss);
-  EXPECT_EQ(*last.validation_ndcg, 1);
+  EXPECT_EQ(*last.validation.ndcg, 1);
   EXPECT_GT(last.tokens, 0u);
   EXPECT_EQ(last.completion_tokens, 0u);
 }
