@@ -3,6 +3,7 @@
 
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/help_formatter.h"
+#include "rr/base/cpu.h"
 
 int main(int argc, char** argv) {
   // Ctrl-C and a closed pipe end the program at once and in silence: outputs appear whole or not at
@@ -15,6 +16,9 @@ int main(int argc, char** argv) {
   app.formatter(std::make_shared<rr::HelpFormatter>());
   app.get_formatter()->column_width(34);
 
+  if (const rr::Status limit = rr::check_isa_limit(); !limit.ok()) {
+    return rr::report_failure(limit.error());
+  }
   int exit_code = rr::kExitOk;
   rr::add_index_command(app, exit_code);
   rr::add_search_command(app, exit_code);

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/cpu.h"
 #include "rr/base/machine.h"
 #include "rr/nn/internal/batch.h"
 #include "rr/nn/internal/decoder_weights.h"
 #include "rr/nn/internal/forward_pass.h"
+#include "rr/nn/internal/select_kernels.h"
 #include "rr/nn/internal/team.h"
 #include "rr/nn/memory.h"
 

@@ -30,7 +30,7 @@ enum class Precision {
 struct DecoderOptions {
   Precision precision = Precision::kBf16;
 
-  // Use the code path for CPUs without AVX-512, which any x86-64 runs: to test it where there is
+  // Use the code path for CPUs without AVX-512, which any machine runs: to test it where there is
   // better.
   bool force_generic = false;
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "rr/base/check.h"
-#include "rr/nn/internal/learning_kernels.h"
+#include "rr/nn/internal/select_kernels.h"
 
 namespace rr {
 namespace {

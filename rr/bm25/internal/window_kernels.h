@@ -32,10 +32,12 @@ struct WindowKernels {
 };
 
 const WindowKernels& baseline_window_kernels();
+
+// On x86-64 alone.
 const WindowKernels& avx2_window_kernels();    // requires AVX2
 const WindowKernels& avx512_window_kernels();  // requires AVX-512 F, BW, DQ, VL
 
-// The best that this machine runs.
+// The best that this machine runs, within isa_limit() (base/cpu.h).
 const WindowKernels& window_kernels();
 
 }  // namespace rr::internal

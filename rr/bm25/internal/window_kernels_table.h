@@ -4,7 +4,9 @@
 
 #pragma once
 
+#if defined(__SSE2__)
 #include <immintrin.h>
+#endif
 #include <string.h>  // NOLINT: memcpy alone
 
 #include "rr/bm25/internal/window_kernels.h"
@@ -121,7 +123,7 @@ static inline std::uint32_t mask_at_least(const std::uint16_t* sums, std::uint16
 #if defined(__AVX512BW__)
   const __m512i words = _mm512_loadu_si512(sums);
   return _mm512_cmpge_epu16_mask(words, _mm512_set1_epi16(static_cast<short>(cut)));
-#else
+#elif defined(__SSE2__)
   // x >= cut where cut - x, not below 0, is 0. The bytes of two vectors' answers make one mask.
   const __m128i cuts = _mm_set1_epi16(static_cast<short>(cut));
   const auto reaches = [&](int i) {
@@ -131,6 +133,10 @@ static inline std::uint32_t mask_at_least(const std::uint16_t* sums, std::uint16
   const int low = _mm_movemask_epi8(_mm_packs_epi16(reaches(0), reaches(1)));
   const int high = _mm_movemask_epi8(_mm_packs_epi16(reaches(2), reaches(3)));
   return static_cast<std::uint32_t>(low) | static_cast<std::uint32_t>(high) << 16;
+#else
+  std::uint32_t mask = 0;
+  for (std::uint32_t i = 0; i < 32; ++i) mask |= (sums[i] >= cut ? 1U : 0U) << i;
+  return mask;
 #endif
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/cpu.h"
 #include "rr/base/random.h"
 #include "rr/bm25/internal/posting_list.h"
 
@@ -20,10 +21,10 @@ struct NamedKernels {
 // All that this machine runs.
 std::vector<NamedKernels> all_kernels() {
   std::vector<NamedKernels> all = {{"baseline", &baseline_window_kernels()}};
-  if (__builtin_cpu_supports("avx2") != 0) all.push_back({"avx2", &avx2_window_kernels()});
-  if (&window_kernels() == &avx512_window_kernels()) {
-    all.push_back({"avx512", &avx512_window_kernels()});
-  }
+#if defined(__x86_64__)
+  if (cpu_features().has_avx2) all.push_back({"avx2", &avx2_window_kernels()});
+  if (cpu_features().has_avx512) all.push_back({"avx512", &avx512_window_kernels()});
+#endif
   return all;
 }
 

@@ -7,8 +7,8 @@
 #include "rr/nn/decoder_config.h"
 #include "rr/nn/internal/batch.h"
 #include "rr/nn/internal/decoder_weights.h"
-#include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/kv_sequence.h"
+#include "rr/nn/internal/select_kernels.h"
 #include "rr/nn/internal/team.h"
 
 namespace rr::internal {

@@ -16,7 +16,7 @@ constexpr std::size_t element_bytes(Element element) {
 
 // The operations on rows and tiles, compiled for one instruction set. The same sources
 // (rms_norm.h, swiglu.h, ...) are compiled in one file a set, each with its own compiler flags; the
-// program itself needs no more than x86-64.
+// program itself needs no more than the base of the architecture.
 struct RowKernels {
   const char* name;  // of the instruction set
   void (*rms_norm_f32)(const float* row, const float* weight, float epsilon, std::size_t size,
@@ -34,6 +34,13 @@ struct RowKernels {
   void (*scale_f32)(const float* in, float factor, std::size_t size, float* out);
   void (*scale_bf16)(const float* in, float factor, std::size_t size, Bf16* out);
   void (*widen)(const Bf16* in, std::size_t size, float* out);
+
+  // out [rows, width] += left [rows, depth] * right [depth, width], in float32, each with its
+  // stride. Adds in the order of depth, whatever the number of rows.
+  void (*add_product)(const float* left, std::size_t left_stride, const float* right,
+                      std::size_t right_stride, std::size_t rows, std::size_t width,
+                      std::size_t depth, float* out, std::size_t out_stride);
+
   void (*attend_f32)(const AttentionTile& tile);   // keys and values in float32
   void (*attend_bf16)(const AttentionTile& tile);  // keys and values in bf16, queries in float32
   void (*merge_attention)(std::size_t rows, std::size_t head_dim, const float* max,
@@ -46,6 +53,8 @@ struct RowKernels {
 };
 
 const RowKernels& baseline_kernels();
+
+// On x86-64 alone.
 const RowKernels& avx2_kernels();         // requires AVX2 and FMA
 const RowKernels& avx512_kernels();       // requires AVX-512 F, BW, DQ, VL
 const RowKernels& avx512_vnni_kernels();  // requires AVX-512 VNNI and these
@@ -53,30 +62,5 @@ const RowKernels& avx512_vnni_kernels();  // requires AVX-512 VNNI and these
 // Attention on bf16 products: queries, keys and values in bf16, sums in float32.
 void attend_avx512_bf16(const AttentionTile& tile);  // requires AVX512_BF16; head_dim % 16 == 0
 void attend_amx_bf16(const AttentionTile& tile);  // requires AMX-BF16 and that; head_dim % 32 == 0
-
-// What this machine runs.
-struct CpuFeatures {
-  bool has_avx2 = false;         // with FMA
-  bool has_avx512 = false;       // F, BW, DQ, VL
-  bool has_avx512_vnni = false;  // with has_avx512
-  bool has_avx512_bf16 = false;  // with has_avx512
-  bool has_amx_bf16 = false;     // and the system lets us use the tiles
-};
-const CpuFeatures& cpu_features();
-
-// How attention is computed, and what it takes in.
-struct AttentionKernel {
-  Element queries;
-  Element keys;  // and values
-  void (*attend)(const AttentionTile& tile);
-};
-
-// The best one of the machine for models whose products take `activation` in. Decoder and learner
-// take the same.
-AttentionKernel select_attention(Element activation, Element keys, std::size_t head_dim,
-                                 const RowKernels& kernels);
-
-// The best rows kernels of the machine, or those that any x86-64 runs.
-const RowKernels& select_row_kernels(bool force_generic);
 
 }  // namespace rr::internal

@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const RowKernels& baseline_kernels() {
-  static const RowKernels table = make_row_kernels("x86-64");
+  static const RowKernels table = make_row_kernels("base");
   return table;
 }
 

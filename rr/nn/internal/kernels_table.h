@@ -10,6 +10,7 @@
 #include "rr/nn/internal/quantised_product.h"
 #include "rr/nn/internal/rms_norm.h"
 #include "rr/nn/internal/rope.h"
+#include "rr/nn/internal/small_product.h"
 #include "rr/nn/internal/swiglu.h"
 
 namespace rr::internal {
@@ -27,6 +28,13 @@ static inline void widen_row(const Bf16* in, std::size_t size, float* out) {
   for (std::size_t i = 0; i < size; ++i) out[i] = to_float(in[i]);
 }
 
+static inline void add_product_of_rows(const float* left, std::size_t left_stride,
+                                       const float* right, std::size_t right_stride,
+                                       std::size_t rows, std::size_t width, std::size_t depth,
+                                       float* out, std::size_t out_stride) {
+  add_product({left, left_stride, 1}, right, right_stride, rows, width, depth, out, out_stride);
+}
+
 static inline RowKernels make_row_kernels(const char* name) {
   RowKernels table{};
   table.name = name;
@@ -41,6 +49,7 @@ static inline RowKernels make_row_kernels(const char* name) {
   table.scale_f32 = scale_row<float>;
   table.scale_bf16 = scale_row<Bf16>;
   table.widen = widen_row;
+  table.add_product = add_product_of_rows;
   table.attend_f32 = attend_in_float32<float>;
   table.attend_bf16 = attend_in_float32<Bf16>;
   table.merge_attention = merge_attention;

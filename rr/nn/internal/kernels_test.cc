@@ -1,7 +1,5 @@
 // Each operation of each instruction set that this machine has, against a plain loop in double.
 
-#include "rr/nn/internal/kernels.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,23 +8,13 @@
 
 #include "rr/nn/internal/aligned_buffer.h"
 
+#include "rr/base/cpu.h"
 #include "rr/nn/internal/exponential.h"
 #include "rr/nn/internal/fake_model.h"
+#include "rr/nn/internal/select_kernels.h"
 
 namespace rr::internal {
 namespace {
-
-struct NamedKernels {
-  const char* name;
-  const RowKernels* kernels;
-};
-
-std::vector<NamedKernels> kernels_here() {
-  std::vector<NamedKernels> result = {{"baseline", &baseline_kernels()}};
-  if (cpu_features().has_avx2) result.push_back({"avx2", &avx2_kernels()});
-  if (cpu_features().has_avx512) result.push_back({"avx512", &avx512_kernels()});
-  return result;
-}
 
 TEST(Bf16, RoundsToNearestAndTiesToEven) {
   EXPECT_EQ(to_bf16(1.0f), 0x3f80);
@@ -46,8 +34,8 @@ TEST(Exponential, AgreesWithTheLibrary) {
 }
 
 TEST(Kernels, RmsNormIsTheRowOverItsRootMeanSquare) {
-  for (const auto& [name, kernels] : kernels_here()) {
-    SCOPED_TRACE(name);
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    SCOPED_TRACE(kernels->name);
     for (const std::size_t size : std::vector<std::size_t>{1, 15, 16, 64, 576}) {
       const auto row = some_floats(size, 1);
       const auto weight = some_floats(size, 2);
@@ -68,8 +56,8 @@ TEST(Kernels, RmsNormIsTheRowOverItsRootMeanSquare) {
 }
 
 TEST(Kernels, SwigluGatesBySilu) {
-  for (const auto& [name, kernels] : kernels_here()) {
-    SCOPED_TRACE(name);
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    SCOPED_TRACE(kernels->name);
     auto gate = some_floats(100, 3, 5);
     gate[7] = 200;   // silu(x) = x
     gate[8] = -200;  // silu(x) = 0
@@ -87,8 +75,8 @@ TEST(Kernels, SwigluGatesBySilu) {
 }
 
 TEST(Kernels, RopeTurnsTheHalvesOfAHead) {
-  for (const auto& [name, kernels] : kernels_here()) {
-    SCOPED_TRACE(name);
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    SCOPED_TRACE(kernels->name);
     std::vector<float> head = {1, 2, 3, 10, 20, 30};
     const std::vector<float> cosines = {1, 0, 0.6f};
     const std::vector<float> sines = {0, 1, 0.8f};
@@ -233,10 +221,11 @@ double worst_difference(const AttentionKernel& kernel, const AttentionCase& test
 
 std::vector<AttentionKernel> attention_kernels_here(std::size_t head_dim) {
   std::vector<AttentionKernel> result;
-  for (const auto& [name, kernels] : kernels_here()) {
-    result.push_back({name, kernels->attend_f32, Element::kF32, Element::kF32, 5e-6});
-    result.push_back({name, kernels->attend_bf16, Element::kF32, Element::kBf16, 5e-6});
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    result.push_back({kernels->name, kernels->attend_f32, Element::kF32, Element::kF32, 5e-6});
+    result.push_back({kernels->name, kernels->attend_bf16, Element::kF32, Element::kBf16, 5e-6});
   }
+#if defined(__x86_64__)
   // Probabilities are rounded to bf16 there, by up to 2^-8 of each; values are about 1 in size.
   if (cpu_features().has_avx512_bf16 && head_dim % 16 == 0) {
     result.push_back({"avx512_bf16", attend_avx512_bf16, Element::kBf16, Element::kBf16, 6e-3});
@@ -244,6 +233,7 @@ std::vector<AttentionKernel> attention_kernels_here(std::size_t head_dim) {
   if (cpu_features().has_amx_bf16 && head_dim % 32 == 0) {
     result.push_back({"amx_bf16", attend_amx_bf16, Element::kBf16, Element::kBf16, 6e-3});
   }
+#endif
   return result;
 }
 

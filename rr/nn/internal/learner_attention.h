@@ -6,9 +6,9 @@
 #include "rr/nn/decoder_config.h"
 #include "rr/nn/internal/aligned_buffer.h"
 #include "rr/nn/internal/crew.h"
-#include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/kv_sequence.h"
 #include "rr/nn/internal/learner_layout.h"
+#include "rr/nn/internal/select_kernels.h"
 
 namespace rr::internal {
 

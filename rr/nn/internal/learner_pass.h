@@ -6,11 +6,10 @@
 
 #include "rr/nn/internal/attention_learning.h"
 #include "rr/nn/internal/crew.h"
-#include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/learner_attention.h"
 #include "rr/nn/internal/learner_layout.h"
 #include "rr/nn/internal/learner_weights.h"
-#include "rr/nn/internal/learning_kernels.h"
+#include "rr/nn/internal/select_kernels.h"
 
 namespace rr::internal {
 

@@ -11,6 +11,7 @@ struct QueryTile;
 // The gradients' operations on rows and tiles, compiled for one instruction set as RowKernels are
 // (kernels.h): what each does is said where it is written (rms_norm_backward.h, ...).
 struct LearningKernels {
+  const char* name;  // of the instruction set
   void (*rms_norm_backward)(const float* row, const float* weight, float epsilon, std::size_t size,
                             const float* g, float* d_row, float* d_weight);
   void (*swiglu_backward_f32)(const float* gate, const float* up, const float* g, std::size_t size,
@@ -26,10 +27,9 @@ struct LearningKernels {
 };
 
 const LearningKernels& baseline_learning_kernels();
+
+// On x86-64 alone.
 const LearningKernels& avx2_learning_kernels();    // requires AVX2 and FMA
 const LearningKernels& avx512_learning_kernels();  // requires AVX-512 F, BW, DQ, VL
-
-// The best of the machine, or those that any x86-64 runs.
-const LearningKernels& select_learning_kernels(bool force_generic);
 
 }  // namespace rr::internal

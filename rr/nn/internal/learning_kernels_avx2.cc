@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const LearningKernels& avx2_learning_kernels() {
-  static const LearningKernels table = make_learning_kernels();
+  static const LearningKernels table = make_learning_kernels("AVX2");
   return table;
 }
 

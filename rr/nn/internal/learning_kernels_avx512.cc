@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const LearningKernels& avx512_learning_kernels() {
-  static const LearningKernels table = make_learning_kernels();
+  static const LearningKernels table = make_learning_kernels("AVX-512");
   return table;
 }
 

@@ -3,7 +3,7 @@
 namespace rr::internal {
 
 const LearningKernels& baseline_learning_kernels() {
-  static const LearningKernels table = make_learning_kernels();
+  static const LearningKernels table = make_learning_kernels("base");
   return table;
 }
 

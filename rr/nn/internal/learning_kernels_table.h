@@ -12,8 +12,9 @@
 
 namespace rr::internal {
 
-static inline LearningKernels make_learning_kernels() {
+static inline LearningKernels make_learning_kernels(const char* name) {
   LearningKernels table{};
+  table.name = name;
   table.rms_norm_backward = rms_norm_backward;
   table.swiglu_backward_f32 = swiglu_backward<float>;
   table.swiglu_backward_bf16 = swiglu_backward<Bf16>;

@@ -12,23 +12,11 @@
 
 #include "rr/nn/internal/attention_learning.h"
 #include "rr/nn/internal/fake_model.h"
-#include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/learned_linear.h"
+#include "rr/nn/internal/select_kernels.h"
 
 namespace rr::internal {
 namespace {
-
-struct NamedLearningKernels {
-  const char* name;
-  const LearningKernels* kernels;
-};
-
-std::vector<NamedLearningKernels> learning_kernels_here() {
-  std::vector<NamedLearningKernels> result = {{"baseline", &baseline_learning_kernels()}};
-  if (cpu_features().has_avx2) result.push_back({"avx2", &avx2_learning_kernels()});
-  if (cpu_features().has_avx512) result.push_back({"avx512", &avx512_learning_kernels()});
-  return result;
-}
 
 using Doubles = std::vector<double>;
 
@@ -76,9 +64,9 @@ TEST(RmsNormBackward, IsTheDerivative) {
     for (std::size_t i = 0; i < row.size(); ++i) out[i] = weight[i] * row[i] * scale;
     return out;
   };
-  for (const auto& [name, kernels] : learning_kernels_here()) {
+  for (const LearningKernels* const kernels : usable_learning_kernels()) {
     for (const std::size_t size : std::vector<std::size_t>{1, 7, 16, 60, 128}) {
-      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      SCOPED_TRACE(std::string(kernels->name) + " " + std::to_string(size));
       const auto row = some_floats(size, 1);
       const auto weight = some_floats(size, 2);
       const auto g = some_floats(size, 3);
@@ -100,9 +88,9 @@ TEST(RmsNormBackward, IsTheDerivative) {
 
 TEST(SwigluBackward, IsTheDerivative) {
   const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
-  for (const auto& [name, kernels] : learning_kernels_here()) {
+  for (const LearningKernels* const kernels : usable_learning_kernels()) {
     for (const std::size_t size : std::vector<std::size_t>{1, 17, 96}) {
-      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      SCOPED_TRACE(std::string(kernels->name) + " " + std::to_string(size));
       const auto gate = some_floats(size, 4, 3);
       const auto up = some_floats(size, 5);
       const auto g = some_floats(size, 6);
@@ -137,9 +125,9 @@ TEST(SoftmaxGradient, IsTheDerivativeOfTheLogProbability) {
     for (const double logit : logits) sum += std::exp(logit);
     return logits[target] - std::log(sum);
   };
-  for (const auto& [name, kernels] : learning_kernels_here()) {
+  for (const LearningKernels* const kernels : usable_learning_kernels()) {
     for (const std::size_t size : std::vector<std::size_t>{1, 15, 50, 300}) {
-      SCOPED_TRACE(std::string(name) + " " + std::to_string(size));
+      SCOPED_TRACE(std::string(kernels->name) + " " + std::to_string(size));
       const auto logits = some_floats(size, 7, 4);
       const std::size_t target = size / 3;
       float top = 0;
@@ -271,11 +259,11 @@ class TiledAttention {
 };
 
 TEST(AttentionLearning, IsTheDerivativeOfAttention) {
-  for (const auto& [name, kernels] : learning_kernels_here()) {
+  for (const LearningKernels* const kernels : usable_learning_kernels()) {
     for (const AttentionCase& tested :
          {AttentionCase{0, 1, 4}, AttentionCase{0, 70, 6}, AttentionCase{5, 3, 16},
           AttentionCase{66, 67, 2}, AttentionCase{64, 64, 2}}) {
-      SCOPED_TRACE(std::string(name) + " " + std::to_string(tested.shared) + " + " +
+      SCOPED_TRACE(std::string(kernels->name) + " " + std::to_string(tested.shared) + " + " +
                    std::to_string(tested.own) + " tokens of " + std::to_string(tested.head_dim));
       const std::size_t tokens = tested.shared + tested.own;
       const auto qkv = some_floats(tokens * 3 * tested.head_dim, 8, 1.5f);

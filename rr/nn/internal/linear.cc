@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/cpu.h"
 #include "rr/nn/internal/product_amx.h"
 #include "rr/nn/internal/quantised_linear.h"
+#include "rr/nn/internal/strip_linear.h"
 
 namespace rr::internal {
 namespace {
@@ -56,10 +58,36 @@ dnnl::matmul::primitive_desc describe(memory::data_type type, std::size_t rows,
   return {dnnl::matmul::desc(in, weight, out), attributes, cpu_engine()};
 }
 
+// oneDNN takes a limit before its first product alone.
+void limit_dnnl() {
+  switch (isa_limit()) {
+    case IsaLimit::kNone:
+      return;
+    case IsaLimit::kBase:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
+      return;
+    case IsaLimit::kAvx2:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+      return;
+    case IsaLimit::kAvx512:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
+      return;
+    case IsaLimit::kAvx512Vnni:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni);
+      return;
+    case IsaLimit::kAvx512Bf16:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
+      return;
+  }
+}
+
 }  // namespace
 
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine engine = [] {
+    limit_dnnl();
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return engine;
 }
 
@@ -358,6 +386,10 @@ std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs
                                     const RowKernels& kernels) {
   if (family == ProductFamily::kAmx) {
     return std::make_unique<AmxLinear>(num_inputs, std::move(panels), cache.arena());
+  }
+  const bool is_f32 = family == ProductFamily::kGeneric || family == ProductFamily::kF32;
+  if (is_f32 && !cpu_features().has_avx512) {
+    return make_strip_linear(family, num_inputs, std::move(panels), cache.arena(), kernels);
   }
   if (family == ProductFamily::kGeneric) {
     return std::make_unique<GenericLinear>(num_inputs, std::move(panels), cache, kernels);

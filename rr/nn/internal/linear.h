@@ -17,8 +17,8 @@ namespace rr::internal {
 enum class ProductFamily {
   kAmx,      // own kernels on bf16 tiles; needs AMX-BF16 and inputs in whole groups of 32
   kBf16,     // oneDNN on bf16 activations and weights; needs AVX512_BF16
-  kGeneric,  // weights kept in bf16, widened piece by piece for oneDNN products in float32
-  kF32,      // oneDNN on float32 weights
+  kGeneric,  // weights kept in bf16, widened piece by piece for products in float32
+  kF32,      // float32 weights. Both by oneDNN, without AVX-512 by our own loops (strip_linear.h)
   kInt8,     // weights of 8 bits by output, activations in blocks of 32; see quantised_layout.h
   kInt4,     // weights of 4 bits in blocks of 32, activations as for kInt8
 };

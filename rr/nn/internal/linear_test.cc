@@ -7,10 +7,13 @@
 #include <numeric>
 #include <vector>
 
+#include "rr/base/cpu.h"
 #include "rr/nn/internal/decoder_weights.h"
 #include "rr/nn/internal/fake_model.h"
 #include "rr/nn/internal/half.h"
 #include "rr/nn/internal/quantised_linear.h"
+#include "rr/nn/internal/select_kernels.h"
+#include "rr/nn/internal/strip_linear.h"
 #include "rr/nn/internal/tensor_reader.h"
 
 namespace rr::internal {
@@ -71,15 +74,19 @@ struct Product {
   }
 };
 
+void pack(const Product& product, Linear& linear) {
+  ProductScratch scratch;
+  std::size_t first = 0;
+  for (std::size_t p = 0; p < linear.num_panels(); ++p) {
+    linear.pack(p, product.weight.data() + first * product.inputs, scratch);
+    first += linear.panel_outputs(p);
+  }
+}
+
 std::unique_ptr<Linear> packed(const Product& product, ProductFamily family,
                                std::vector<std::size_t> panels, ProductCache& cache) {
   auto linear = make_linear(family, product.inputs, std::move(panels), cache, baseline_kernels());
-  ProductScratch scratch;
-  std::size_t first = 0;
-  for (std::size_t p = 0; p < linear->num_panels(); ++p) {
-    linear->pack(p, product.weight.data() + first * product.inputs, scratch);
-    first += linear->panel_outputs(p);
-  }
+  pack(product, *linear);
   return linear;
 }
 
@@ -123,6 +130,33 @@ TEST(Linear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
   }
 }
 
+TEST(Linear, OwnStripsAreTheProductOfThePlainLoopsInAnyBatch) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    for (const ProductFamily family : {ProductFamily::kF32, ProductFamily::kGeneric}) {
+      const Product product{600, 140};
+      ProductCache cache(family);
+      const auto linear =
+          make_strip_linear(family, product.inputs, {128, 12}, cache.arena(), *kernels);
+      pack(product, *linear);
+      const auto all = product.run(*linear, Element::kF32, 128);
+      for (std::size_t r = 0; r < 128; r += 9) {
+        for (std::size_t n = 0; n < product.outputs; ++n) {
+          ASSERT_NEAR(all[r * product.outputs + n], product.expected(r, n), 2e-4)
+              << kernels->name << ", row " << r;
+        }
+      }
+      for (const std::size_t rows : std::vector<std::size_t>{1, 3, 7, 40}) {
+        const auto some = product.run(*linear, Element::kF32, rows);
+        EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin()))
+            << kernels->name << ", rows " << rows;
+      }
+      std::vector<float> row(product.inputs);
+      linear->weight_row(1, 11, row.data());
+      EXPECT_TRUE(std::equal(row.begin(), row.end(), product.weight.end() - 600));
+    }
+  }
+}
+
 TEST(Linear, GivesBackARowOfItsWeight) {
   for (const ProductFamily family : families_here()) {
     const Product product{160, 140};
@@ -139,19 +173,6 @@ TEST(Linear, GivesBackARowOfItsWeight) {
 }
 
 // Quantised ------------------------------------------------------------------------------------
-
-struct NamedKernels {
-  const char* name;
-  const RowKernels* kernels;
-};
-
-std::vector<NamedKernels> kernels_here() {
-  std::vector<NamedKernels> result = {{"baseline", &baseline_kernels()}};
-  if (cpu_features().has_avx2) result.push_back({"avx2", &avx2_kernels()});
-  if (cpu_features().has_avx512) result.push_back({"avx512", &avx512_kernels()});
-  if (cpu_features().has_avx512_vnni) result.push_back({"vnni", &avx512_vnni_kernels()});
-  return result;
-}
 
 std::unique_ptr<Linear> quantised(const Product& product, ProductFamily family,
                                   std::vector<std::size_t> panels, ProductCache& cache,
@@ -190,7 +211,7 @@ std::vector<float> rounded_row(const Product& product, std::size_t row) {
 }
 
 TEST(QuantiseBlock, RoundsToTheNearestOf127StepsOfTheLargest) {
-  for (const auto& [name, kernels] : kernels_here()) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const std::size_t size : std::vector<std::size_t>{1, 31, 32, 576}) {
       const auto row = some_floats(size, 3);
       std::vector<std::int8_t> values(size + 5, 1);
@@ -199,18 +220,18 @@ TEST(QuantiseBlock, RoundsToTheNearestOf127StepsOfTheLargest) {
       kernels->quantise_block(row.data(), size, size + 5, values.data(), &scale, &sum);
       float most = 0;
       for (const float value : row) most = std::max(most, std::abs(value));
-      EXPECT_FLOAT_EQ(scale, most / 127) << name;
+      EXPECT_FLOAT_EQ(scale, most / 127) << kernels->name;
       for (std::size_t i = 0; i < size; ++i) {
-        EXPECT_LE(std::abs(scale * values[i] - row[i]), 0.5001f * scale) << name;
+        EXPECT_LE(std::abs(scale * values[i] - row[i]), 0.5001f * scale) << kernels->name;
       }
-      EXPECT_EQ(std::accumulate(values.begin(), values.end(), 0), sum) << name;
+      EXPECT_EQ(std::accumulate(values.begin(), values.end(), 0), sum) << kernels->name;
       EXPECT_TRUE(std::all_of(values.end() - 5, values.end(), [](auto v) { return v == 0; }));
     }
   }
 }
 
 TEST(QuantiseBlock, PassesOnZerosAndNumbersThatAreNone) {
-  for (const auto& [name, kernels] : kernels_here()) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const float odd : {0.0f, NAN, INFINITY, -INFINITY}) {
       std::vector<float> row(40);
       row[33] = odd;
@@ -218,7 +239,7 @@ TEST(QuantiseBlock, PassesOnZerosAndNumbersThatAreNone) {
       float scale = 1;
       std::int32_t sum = 1;
       kernels->quantise_block(row.data(), 40, 40, values.data(), &scale, &sum);
-      EXPECT_EQ(std::isfinite(scale), std::isfinite(odd)) << name << " " << odd;
+      EXPECT_EQ(std::isfinite(scale), std::isfinite(odd)) << kernels->name << " " << odd;
       if (odd != 0) continue;
       EXPECT_EQ(scale, 0.0f);
       EXPECT_EQ(sum, 0);
@@ -229,7 +250,7 @@ TEST(QuantiseBlock, PassesOnZerosAndNumbersThatAreNone) {
 class QuantisedLinear : public testing::TestWithParam<ProductFamily> {};
 
 TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
-  for (const auto& [name, kernels] : kernels_here()) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const auto& [inputs, panels] :
          std::vector<std::pair<std::size_t, std::vector<std::size_t>>>{
              {64, {100}}, {60, {3}}, {160, {64, 64, 12}}, {1536, {70}}, {4, {64}}}) {
@@ -250,7 +271,7 @@ TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
             }
             ASSERT_NEAR(found[r * product.outputs + n], expected,
                         1e-5 * std::sqrt(static_cast<double>(inputs)))
-                << name << ", inputs " << inputs << ", rows " << rows << ", row " << r;
+                << kernels->name << ", inputs " << inputs << ", rows " << rows << ", row " << r;
           }
         }
       }
@@ -259,7 +280,7 @@ TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
 }
 
 TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
-  for (const auto& [name, kernels] : kernels_here()) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
     const Product product{1536, 576};
     ProductCache cache(GetParam());
     const auto whole = quantised(product, GetParam(), {576}, cache, *kernels);
@@ -267,7 +288,8 @@ TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
     const auto all = product.run(*whole, Element::kF32, 128);
     for (const std::size_t rows : std::vector<std::size_t>{1, 2, 3, 4, 5, 6, 7, 40, 127}) {
       const auto some = product.run(*cut, Element::kF32, rows);
-      EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin())) << name << ", rows " << rows;
+      EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin()))
+          << kernels->name << ", rows " << rows;
     }
   }
 }

@@ -1,6 +1,8 @@
 #include "rr/nn/internal/team.h"
 
+#if defined(__x86_64__)
 #include <immintrin.h>
+#endif
 
 // Of libgomp, which oneDNN runs on; clang comes without its header.
 extern "C" {
@@ -10,6 +12,15 @@ int omp_get_max_threads();
 
 namespace rr::internal {
 namespace {
+
+// Leaves the core to its other thread, or saves its power, for some cycles.
+void pause_core() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");
+#endif
+}
 
 // oneDNN of Debian runs on OpenMP: a team of one for the calling thread, and the old size after.
 class SingleThreadedOpenMp {
@@ -60,7 +71,7 @@ void Team::wait_for_end(std::uint32_t step) {
   constexpr int kPausesAwake = 500;  // some 20 to 30 microseconds
   for (int i = 0; i < kPausesAwake; ++i) {
     if (running_.load(std::memory_order_acquire) > step) return;
-    _mm_pause();
+    pause_core();
   }
   for (std::uint32_t seen = 0; (seen = running_.load(std::memory_order_acquire)) <= step;) {
     running_.wait(seen, std::memory_order_acquire);

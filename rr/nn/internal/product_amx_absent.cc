@@ -1,0 +1,16 @@
+#include "rr/base/check.h"
+#include "rr/nn/internal/product_amx.h"
+
+// For architectures without AMX, where nothing asks for it.
+
+namespace rr::internal {
+
+void pack_for_amx(const float*, std::size_t, std::size_t, Bf16*) {
+  RR_CHECK(false, "this architecture has no AMX");
+}
+
+void multiply_on_amx(const Bf16*, std::size_t, std::size_t, const Bf16*, std::size_t, float*) {
+  RR_CHECK(false, "this architecture has no AMX");
+}
+
+}  // namespace rr::internal

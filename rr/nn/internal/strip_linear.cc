@@ -1,0 +1,103 @@
+#include "rr/nn/internal/strip_linear.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace rr::internal {
+namespace {
+
+constexpr std::size_t kStripWidth = 64;
+constexpr std::size_t kStripDepth = 256;  // inputs widened at a time: 64 KiB, for the second cache
+
+float to_number(Bf16 value) { return to_float(value); }
+float to_number(float value) { return value; }
+void set(Bf16& number, float value) { number = to_bf16(value); }
+void set(float& number, float value) { number = value; }
+
+template <typename Number>
+class StripLinear : public Linear {
+ public:
+  StripLinear(std::size_t num_inputs, std::vector<std::size_t> panels, WeightArena& arena,
+              const RowKernels& kernels)
+      : num_inputs_(num_inputs), outputs_(std::move(panels)), kernels_(kernels) {
+    for (const std::size_t outputs : outputs_) {
+      void* const memory = arena.allocate(outputs * num_inputs * sizeof(Number));
+      panels_.push_back(static_cast<Number*>(memory));
+    }
+  }
+
+  std::size_t num_inputs() const override { return num_inputs_; }
+  std::size_t num_panels() const override { return panels_.size(); }
+  std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
+
+  void pack(std::size_t panel, const float* weight, ProductScratch&) override {
+    for (std::size_t output = 0; output < outputs_[panel]; ++output) {
+      for (std::size_t k = 0; k < num_inputs_; ++k) {
+        set(panels_[panel][place(panel, output, k)], weight[output * num_inputs_ + k]);
+      }
+    }
+  }
+
+  void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
+                ProductScratch& scratch) const override {
+    const auto* const left = static_cast<const float*>(in);
+    const std::size_t outputs = outputs_[panel];
+    std::fill_n(out, rows * outputs, 0.0f);
+    for (std::size_t first = 0; first < outputs; first += kStripWidth) {
+      const std::size_t width = std::min(kStripWidth, outputs - first);
+      const Number* const strip = panels_[panel] + first * num_inputs_;
+      for (std::size_t k = 0; k < num_inputs_; k += kStripDepth) {
+        const std::size_t depth = std::min(kStripDepth, num_inputs_ - k);
+        const float* const right = as_floats(strip + k * width, depth * width, scratch);
+        kernels_.add_product(left + k, num_inputs_, right, width, rows, width, depth, out + first,
+                             outputs);
+      }
+    }
+  }
+
+  void weight_row(std::size_t panel, std::size_t row, float* out) const override {
+    for (std::size_t k = 0; k < num_inputs_; ++k) {
+      out[k] = to_number(panels_[panel][place(panel, row, k)]);
+    }
+  }
+
+  std::size_t num_bytes() const override {
+    return std::accumulate(outputs_.begin(), outputs_.end(), std::size_t{0}) * num_inputs_ *
+           sizeof(Number);
+  }
+
+ private:
+  std::size_t place(std::size_t panel, std::size_t output, std::size_t k) const {
+    const std::size_t first = output / kStripWidth * kStripWidth;
+    const std::size_t width = std::min(kStripWidth, outputs_[panel] - first);
+    return first * num_inputs_ + k * width + output - first;
+  }
+
+  const float* as_floats(const float* numbers, std::size_t, ProductScratch&) const {
+    return numbers;
+  }
+  const float* as_floats(const Bf16* numbers, std::size_t count, ProductScratch& scratch) const {
+    scratch.widened.reserve(kStripWidth * kStripDepth * sizeof(float));
+    kernels_.widen(numbers, count, scratch.widened.data<float>());
+    return scratch.widened.data<float>();
+  }
+
+  std::size_t num_inputs_;
+  std::vector<std::size_t> outputs_;
+  const RowKernels& kernels_;
+  std::vector<Number*> panels_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> make_strip_linear(ProductFamily family, std::size_t num_inputs,
+                                          std::vector<std::size_t> panels, WeightArena& arena,
+                                          const RowKernels& kernels) {
+  if (family == ProductFamily::kF32) {
+    return std::make_unique<StripLinear<float>>(num_inputs, std::move(panels), arena, kernels);
+  }
+  return std::make_unique<StripLinear<Bf16>>(num_inputs, std::move(panels), arena, kernels);
+}
+
+}  // namespace rr::internal
