@@ -150,8 +150,11 @@ TEST_F(GrpoProgram, TrainsGoesOnAndIsUsed) {
 TEST_F(GrpoProgram, MeasuresKlFromTheStartOrFromAnotherModel) {
   const internal::TemporaryFolder other;
   internal::write_tiny_model(other, 4096);
+  // Rewards that differ though the model writes at random: some replies have two numbers in them.
+  write("reward.toml", "rule = \"published\"\nwrong-answer = -1\n");
   const auto kl = [&](const std::string& more) {
-    const Outcome done = run(train("--steps 3 --lr 0.01 " + more));
+    const Outcome done =
+        run(train("--steps 3 --lr 0.01 --group 6 --max-tokens 60 --reward reward.toml " + more));
     EXPECT_EQ(done.exit_code, 0) << done.err;
     std::vector<double> values;
     for (const Json& line : lines_of("run/metrics.jsonl")) values.push_back(line.at("kl"));
