@@ -42,9 +42,7 @@ Engine select_engine(const DecoderConfig& config, const DecoderOptions& options)
   engine.activation = activation_element(engine.family);
   engine.kernels = &select_row_kernels(options.force_generic);
   engine.kv = kv_shape(config, options);
-  const bool attends_in_bf16 =
-      is_quantised(engine.family) && !options.force_generic && can_multiply_bf16();
-  engine.attention = select_attention(attends_in_bf16 ? Element::kBf16 : engine.activation,
+  engine.attention = select_attention(attention_element(engine.family, options.force_generic),
                                       engine.kv.element, config.head_dim, *engine.kernels);
   return engine;
 }

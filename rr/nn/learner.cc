@@ -1,5 +1,7 @@
 #include "rr/nn/learner.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,16 +17,23 @@ namespace {
 // Machines with AMX learn through oneDNN too, which uses it.
 ProductFamily learning_family(const LearnerOptions& options) {
   if (options.precision == Precision::kF32) return ProductFamily::kF32;
+  if (options.precision == Precision::kInt8) return ProductFamily::kInt8;
+  if (options.precision == Precision::kInt4) return ProductFamily::kInt4;
   if (options.force_generic || !can_multiply_bf16()) return ProductFamily::kGeneric;
   return ProductFamily::kBf16;
 }
 
+// What attention takes in, and what quantised weights become on the way back.
+Element plain_element(const LearnerOptions& options) {
+  return attention_element(learning_family(options), options.force_generic);
+}
+
 LearnerPass::Engine engine_of(const DecoderConfig& config, const LearnerOptions& options) {
-  const Element element = activation_element(learning_family(options));
   const Element keys = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
   const RowKernels& kernels = select_row_kernels(options.force_generic);
-  return {kernels, select_learning_kernels(options.force_generic), element,
-          select_attention(element, keys, config.head_dim, kernels)};
+  return {kernels, select_learning_kernels(options.force_generic),
+          activation_element(learning_family(options)),
+          select_attention(plain_element(options), keys, config.head_dim, kernels)};
 }
 
 std::size_t kept_layers(const DecoderConfig& config, const LearnerOptions& options,
@@ -43,7 +52,7 @@ class FamilyLearner final : public Learner {
       : config_(std::move(config)),
         options_(options),
         engine_(engine_of(config_, options)),
-        products_(learning_family(options), engine_.kernels),
+        products_(learning_family(options), engine_.kernels, plain_element(options)),
         crew_(pool) {}
 
   Status load(const ModelFiles& files) {
@@ -59,10 +68,12 @@ class FamilyLearner final : public Learner {
         return "oneDNN float32";
       case ProductFamily::kGeneric:
         return "generic float32";
+      case ProductFamily::kInt8:
+        return fmt::format("int8 ({})", engine_.kernels.name);
+      case ProductFamily::kInt4:
+        return fmt::format("int4 ({})", engine_.kernels.name);
       case ProductFamily::kAmx:
       case ProductFamily::kBf16:
-      case ProductFamily::kInt8:
-      case ProductFamily::kInt4:
         break;
     }
     return "oneDNN bf16";
@@ -149,6 +160,17 @@ LinearSizes linear_sizes(const DecoderConfig& config) {
   return sizes;
 }
 
+// Bytes of the weights without adapters: of a decoder's where they are quantised, else packed for
+// products forward and backward.
+std::size_t base_bytes(const DecoderConfig& config, const LearnerOptions& options) {
+  const ProductFamily family = learning_family(options);
+  if (is_quantised(family)) return plan_memory(config, {options.precision}, 1).weight_bytes;
+  const std::size_t weight = family == ProductFamily::kF32 ? sizeof(float) : sizeof(Bf16);
+  const std::size_t output = config.vocabulary_size * config.hidden_size;
+  const std::size_t embeddings = options.lora && !config.has_tied_embedding ? 1 : 0;
+  return weight * (2 * linear_sizes(config).weights + (2 + embeddings) * output);
+}
+
 }  // namespace
 }  // namespace internal
 
@@ -163,27 +185,25 @@ LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOpti
   using namespace internal;
   const ProductFamily family = learning_family(options);
   const Element element = activation_element(family);
-  const std::size_t weight = family == ProductFamily::kF32 ? sizeof(float) : sizeof(Bf16);
   const std::size_t rank = options.lora ? options.lora->rank : 0;
   const LinearSizes sizes = linear_sizes(config);
-  const std::size_t output = config.vocabulary_size * config.hidden_size;
   const std::size_t learnt = options.lora ? sizes.adapters * rank : config.num_parameters();
   LearnerMemory memory;
   memory.weight_bytes =
-      2 * weight * (sizes.weights + output) + 2 * sizes.adapters * rank * element_bytes(element);
-  if (options.lora && !config.has_tied_embedding) memory.weight_bytes += output * weight;
+      base_bytes(config, options) + 2 * sizes.adapters * rank * element_bytes(element);
   memory.parameter_bytes = 2 * sizeof(float) * learnt;
   memory.kept_layers = kept_layers(config, options, max_tokens);
   memory.activation_bytes =
       learner_buffer_bytes(config, element, max_tokens) +
       (memory.kept_layers + 1) * layer_activation_bytes(config, element, max_tokens, rank);
+  if (plain_element(options) != element) {
+    memory.activation_bytes += widened_gradient_bytes(config, max_tokens);
+  }
   return memory;
 }
 
 Result<std::unique_ptr<Learner>> Learner::load(const ModelFiles& files,
                                                const LearnerOptions& options, ThreadPool& pool) {
-  RR_CHECK(options.precision == Precision::kF32 || options.precision == Precision::kBf16,
-           "quantised weights do not learn");
   RR_TRY(DecoderConfig config, read_decoder_config(files));
   auto learner = std::make_unique<internal::FamilyLearner>(std::move(config), options, pool);
   RR_TRY_STATUS(learner->load(files));

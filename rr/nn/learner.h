@@ -21,6 +21,10 @@ namespace rr {
 struct LearnerOptions {
   // kBf16: products on bf16 weights and activations with float32 sums; the weights that are learnt,
   // their gradients, norms, softmax and the residual stream are float32. kF32: everything.
+  // kInt8, kInt4: weights and products forward as a Decoder has them, and no other copy of the
+  // weights; only adapters learn, and they and activations are float32. Backward the rounding of
+  // activations counts for none, and weights are widened as they are needed, to bf16 where the
+  // machine multiplies it (docs/decisions/0027).
   Precision precision = Precision::kBf16;
 
   // Without: all weights learn. With: they stay as they are, and the adapters learn.
@@ -87,7 +91,7 @@ LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOpti
 class Learner {
  public:
   // `files` is not needed afterwards. `pool` must outlive the learner. What is refused is what
-  // Decoder::load() refuses, and a rank of 0.
+  // Decoder::load() refuses, a rank of 0, and kInt8 and kInt4 without adapters.
   static Result<std::unique_ptr<Learner>> load(const ModelFiles& files,
                                                const LearnerOptions& options, ThreadPool& pool);
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
-#include "rr/nn/internal/quantised_linear.h"
+#include "rr/nn/internal/panel_packing.h"
 #include "rr/nn/internal/team.h"
 #include "rr/nn/internal/tensor_reader.h"
 
@@ -239,32 +239,13 @@ class DecoderWeightsLoader {
   }
 
   void pack(const LoadedPanel& panel, AlignedBuffer& buffer, ProductScratch& scratch) {
-    if (panel.linear->takes_int4_blocks()) return pack_int4(panel);
-    const std::size_t inputs = panel.linear->num_inputs();
-    buffer.reserve(panel.linear->panel_outputs(panel.panel) * inputs * sizeof(float));
-    float* next = buffer.data<float>();
+    std::vector<SourceRows> pieces;
     for (const TensorRows& rows : panel.rows) {
-      const RowSource& source = sources_.at(rows.name);
-      for (std::size_t r = rows.first_row; r < rows.first_row + rows.num_rows; ++r) {
-        if (auto read = reader_.read_row(source, r, {next, inputs}); !read.ok()) {
-          fail(read.error());
-        }
-        next += inputs;
-      }
+      pieces.push_back({sources_.at(rows.name), rows.first_row, rows.num_rows});
     }
-    panel.linear->pack(panel.panel, buffer.data<float>(), scratch);
-  }
-
-  void pack_int4(const LoadedPanel& panel) {
-    std::vector<Int4Block> blocks(panel.linear->num_inputs() / kQuantBlock);
-    std::size_t output = 0;
-    for (const TensorRows& rows : panel.rows) {
-      const RowSource& source = sources_.at(rows.name);
-      for (std::size_t r = rows.first_row; r < rows.first_row + rows.num_rows; ++r) {
-        if (auto read = reader_.read_int4_row(source, r, blocks); !read.ok()) fail(read.error());
-        panel.linear->pack_int4(panel.panel, output++, blocks);
-      }
-    }
+    const Status packed =
+        pack_from_file(reader_, pieces, *panel.linear, panel.panel, buffer, scratch);
+    if (!packed.ok()) fail(packed.error());
   }
 
   void clear(AdaptedLinear& linear, ProductScratch& scratch) const {

@@ -50,6 +50,10 @@ struct RowKernels {
                          float* scale, std::int32_t* sum);
   void (*multiply_int8)(const QuantisedProduct& product);
   void (*multiply_int4)(const QuantisedProduct& product);
+  void (*widen_int8_f32)(const QuantisedPiece& piece, float* out);
+  void (*widen_int8_bf16)(const QuantisedPiece& piece, Bf16* out);
+  void (*widen_int4_f32)(const QuantisedPiece& piece, float* out);
+  void (*widen_int4_bf16)(const QuantisedPiece& piece, Bf16* out);
 };
 
 const RowKernels& baseline_kernels();

@@ -8,6 +8,7 @@
 #include "rr/nn/internal/kernels.h"
 #include "rr/nn/internal/kv_layout.h"
 #include "rr/nn/internal/quantised_product.h"
+#include "rr/nn/internal/quantised_widen.h"
 #include "rr/nn/internal/rms_norm.h"
 #include "rr/nn/internal/rope.h"
 #include "rr/nn/internal/small_product.h"
@@ -56,6 +57,10 @@ static inline RowKernels make_row_kernels(const char* name) {
   table.quantise_block = quantise_block;
   table.multiply_int8 = multiply_int8;
   table.multiply_int4 = multiply_int4;
+  table.widen_int8_f32 = widen_int8<float>;
+  table.widen_int8_bf16 = widen_int8<Bf16>;
+  table.widen_int4_f32 = widen_int4<float>;
+  table.widen_int4_bf16 = widen_int4<Bf16>;
   return table;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "rr/base/check.h"
@@ -39,28 +40,30 @@ void store_scaled(const RowKernels& kernels, Element element, const float* in, f
 
 }  // namespace
 
-LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& the_kernels)
+LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& the_kernels,
+                                   Element widened_element)
     : family(the_family),
       element(activation_element(the_family)),
       adapter_family(element == Element::kBf16 ? ProductFamily::kBf16 : ProductFamily::kF32),
       kernels(the_kernels),
       cache(the_family),
-      gradients(element) {
+      gradients(element),
+      widened(widened_element) {
   if (adapter_family != family) own_adapter_cache = std::make_unique<ProductCache>(adapter_family);
 }
 
 LearnedLinear::LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, float lora_scale,
-                             LearningProducts& products)
+                             ProductFamily family, LearningProducts& products)
     : inputs_(inputs), scale_(lora_scale), parts_(std::move(parts)), products_(products) {
   for (const LinearPart& part : parts_) {
     part_starts_.push_back(outputs_);
     outputs_ += part.outputs;
   }
   rank_ = parts_[0].rank;
-  forward_ =
-      make_linear(products.family, inputs_, panels_of(outputs_), products.cache, products.kernels);
-  backward_ =
-      make_linear(products.family, outputs_, panels_of(inputs_), products.cache, products.kernels);
+  forward_ = make_linear(family, inputs_, panels_of(outputs_), products.cache, products.kernels);
+  if (!is_quantised(family)) {
+    backward_ = make_linear(family, outputs_, panels_of(inputs_), products.cache, products.kernels);
+  }
   if (rank_ == 0) return;
   const auto adapter = [&](std::size_t from, std::size_t to) {
     return make_linear(products.adapter_family, from, panels_of(to), products.adapter_cache(),
@@ -119,9 +122,39 @@ void LearnedLinear::pack_weights(Crew& crew) {
   pack_all(*forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
     pack_rows(*forward_, panel, false, scratch);
   });
+  if (backward_ == nullptr) return;
   pack_all(*backward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
     pack_columns(*backward_, panel, false, scratch);
   });
+}
+
+// What a panel is made of, one tensor after another.
+std::vector<SourceRows> LearnedLinear::sources_of(std::size_t panel,
+                                                  std::span<const RowSource> tensors) const {
+  const std::size_t first = panel * forward_->panel_outputs(0);
+  const std::size_t end = first + forward_->panel_outputs(panel);
+  std::vector<SourceRows> sources;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const std::size_t start = part_starts_[p];
+    const std::size_t from = std::max(first, start);
+    const std::size_t to = std::min(end, start + parts_[p].outputs);
+    if (from < to) sources.push_back({tensors[p], from - start, to - from});
+  }
+  return sources;
+}
+
+Status LearnedLinear::pack_from_file(const TensorReader& reader, std::span<const RowSource> tensors,
+                                     Crew& crew) {
+  RR_CHECK(backward_ == nullptr, "other weights are packed both ways");
+  std::mutex mutex;
+  Status status = ok_status();  // guarded by mutex
+  pack_all(*forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    Status packed = internal::pack_from_file(reader, sources_of(panel, tensors), *forward_, panel,
+                                             scratch.rows, scratch.products);
+    const std::lock_guard lock(mutex);
+    if (status.ok()) status = std::move(packed);
+  });
+  return status;
 }
 
 void LearnedLinear::pack_adapters(Crew& crew) {
@@ -228,9 +261,56 @@ void LearnedLinear::add_adapters(std::size_t rows, float* out, const AlignedBuff
   });
 }
 
+const std::byte* LearnedLinear::widened_gradient(const void* g, std::size_t rows,
+                                                 Crew& crew) const {
+  if (products_.widened.element() == products_.element) return static_cast<const std::byte*>(g);
+  AlignedBuffer& rounded = products_.widened_gradient;
+  rounded.reserve(rows * outputs_ * sizeof(Bf16));
+  crew.for_parts(rows / kGradientRows, [&](std::size_t block, CrewScratch&) {
+    const std::size_t first = block * kGradientRows * outputs_;
+    products_.kernels.scale_bf16(static_cast<const float*>(g) + first, 1.0f,
+                                 kGradientRows * outputs_, rounded.data<Bf16>() + first);
+  });
+  return rounded.data();
+}
+
+// d_x = g W. A thread widens some inputs of a panel for several blocks of rows, so that this is
+// little beside the products; panels are added in their order.
+void LearnedLinear::multiply_widened(const void* g, std::size_t rows, float* d_x,
+                                     Crew& crew) const {
+  constexpr std::size_t kPieceInputs = 128;
+  constexpr std::size_t kPieceRows = 4 * kGradientRows;
+  const std::size_t padded = padded_gradient_rows(rows);
+  const Element element = products_.widened.element();
+  const std::byte* const g_in = widened_gradient(g, padded, crew);
+  const std::size_t num_pieces = (inputs_ + kPieceInputs - 1) / kPieceInputs;
+  const std::size_t num_blocks = (padded + kPieceRows - 1) / kPieceRows;
+  crew.for_parts(num_pieces * num_blocks, [&](std::size_t part, CrewScratch& scratch) {
+    const std::size_t first_input = part % num_pieces * kPieceInputs;
+    const std::size_t num_inputs = std::min(kPieceInputs, inputs_ - first_input);
+    const std::size_t first_row = part / num_pieces * kPieceRows;
+    const std::size_t num_rows = std::min(kPieceRows, padded - first_row);
+    float* const target = d_x + first_row * inputs_ + first_input;
+    for (std::size_t r = 0; r < num_rows; ++r) std::fill_n(target + r * inputs_, num_inputs, 0.0f);
+    for (std::size_t panel = 0; panel < forward_->num_panels(); ++panel) {
+      const std::size_t outputs = forward_->panel_outputs(panel);
+      const std::size_t start = first_row * outputs_ + panel * forward_->panel_outputs(0);
+      scratch.rows.reserve(outputs * num_inputs * element_bytes(element));
+      forward_->widen(panel, first_input, num_inputs, element, scratch.rows.data());
+      products_.widened.add({num_rows, outputs, num_inputs, outputs_, 1, num_inputs, inputs_},
+                            g_in + start * element_bytes(element), scratch.rows.data(), target,
+                            scratch.products);
+    }
+  });
+}
+
 void LearnedLinear::multiply_backward(const void* g, std::size_t rows, float* d_x,
                                       AlignedBuffer& d_low, Crew& crew) const {
-  multiply_all(*backward_, g, rows, d_x, crew);
+  if (backward_ == nullptr) {
+    multiply_widened(g, rows, d_x, crew);
+  } else {
+    multiply_all(*backward_, g, rows, d_x, crew);
+  }
   if (rank_ == 0) return;
   const std::size_t bytes = element_bytes(products_.element);
   const std::size_t padded = padded_gradient_rows(rows);
@@ -307,7 +387,8 @@ void LearnedLinear::weight_row(std::size_t row, float* out) const {
 }
 
 std::size_t LearnedLinear::num_bytes() const {
-  std::size_t bytes = forward_->num_bytes() + backward_->num_bytes();
+  std::size_t bytes = forward_->num_bytes();
+  if (backward_ != nullptr) bytes += backward_->num_bytes();
   if (rank_ == 0) return bytes;
   bytes += a_forward_->num_bytes() + a_backward_->num_bytes();
   for (std::size_t p = 0; p < parts_.size(); ++p) {

@@ -2,18 +2,24 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "rr/base/result.h"
+#include "rr/nn/internal/added_product.h"
 #include "rr/nn/internal/aligned_buffer.h"
 #include "rr/nn/internal/crew.h"
 #include "rr/nn/internal/linear.h"
+#include "rr/nn/internal/panel_packing.h"
 #include "rr/nn/internal/weight_gradient.h"
 
 namespace rr::internal {
 
-// How the products of learning are computed; shared by all layers.
+// How the products of learning are computed; shared by all layers, one of which computes at a time.
 struct LearningProducts {
-  LearningProducts(ProductFamily the_family, const RowKernels& the_kernels);
+  // `widened_element`: what quantised weights become on the way back.
+  LearningProducts(ProductFamily the_family, const RowKernels& the_kernels,
+                   Element widened_element = Element::kF32);
 
   ProductFamily family;
   Element element;               // of activations
@@ -22,6 +28,8 @@ struct LearningProducts {
   ProductCache cache;
   std::unique_ptr<ProductCache> own_adapter_cache;  // where the families differ
   WeightGradientProducts gradients;
+  AddedProducts widened;           // with quantised weights, on the way back
+  AlignedBuffer widened_gradient;  // that goes into them, in their element
 
   ProductCache& adapter_cache() {
     return own_adapter_cache == nullptr ? cache : *own_adapter_cache;
@@ -31,7 +39,7 @@ struct LearningProducts {
 // A weight as float32 rows: [outputs, inputs].
 struct LinearPart {
   std::size_t outputs;
-  const float* weight;  // where it stands while it learns or is loaded
+  const float* weight;  // where it stands while it learns or is loaded; null: pack_from_file()
   float* gradient;      // null where it does not learn
 
   // The adapter, where there is one.
@@ -49,12 +57,17 @@ struct LinearPart {
 //   d_x   = sum_p W_p^T g_p + A_p^T h_p          h_p = scale * B_p^T g_p
 //   d_W_p = sum_rows g_p x^T,  d_B_p = sum_rows g_p (scale * A_p x)^T,  d_A_p = sum_rows h_p x^T
 //
+// Quantised weights are kept once. On the way forward they round x as they do in serving; on the
+// way back that rounding counts for none (the straight-through estimate, Bengio et al., arXiv
+// 1308.3432), and pieces of W are widened as they are needed.
+//
 // Matrices of rows are padded to padded_gradient_rows(rows) with zeros, x and g in activation
 // elements; products fill the padding rows with zeros again.
 class LearnedLinear {
  public:
+  // `family`: of the weights.
   LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, float lora_scale,
-                LearningProducts& products);
+                ProductFamily family, LearningProducts& products);
 
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return outputs_; }
@@ -64,6 +77,10 @@ class LearnedLinear {
   // Packs the weights, or the adapters, from where the parts say they stand.
   void pack_weights(Crew& crew);
   void pack_adapters(Crew& crew);
+
+  // Packs quantised weights from a file's tensors, one a part, none of which is ever whole in
+  // float32. Fails by name where a weight is not finite.
+  Status pack_from_file(const TensorReader& reader, std::span<const RowSource> tensors, Crew& crew);
 
   // The weights' floats may go after this: packed is packed.
   void forget_weights();
@@ -91,7 +108,10 @@ class LearnedLinear {
  private:
   void multiply_all(const Linear& linear, const void* x, std::size_t rows, float* out,
                     Crew& crew) const;
+  void multiply_widened(const void* g, std::size_t rows, float* d_x, Crew& crew) const;
+  const std::byte* widened_gradient(const void* g, std::size_t rows, Crew& crew) const;
   void add_adapters(std::size_t rows, float* out, const AlignedBuffer& low, Crew& crew) const;
+  std::vector<SourceRows> sources_of(std::size_t panel, std::span<const RowSource> tensors) const;
   void pack_rows(Linear& linear, std::size_t panel, bool of_adapters, CrewScratch& scratch) const;
   void pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
                     CrewScratch& scratch) const;
@@ -106,7 +126,7 @@ class LearnedLinear {
   std::vector<std::size_t> part_starts_;
   LearningProducts& products_;
   std::unique_ptr<Linear> forward_;   // all parts' rows, one after another
-  std::unique_ptr<Linear> backward_;  // its transpose
+  std::unique_ptr<Linear> backward_;  // its transpose; null where the weights are quantised
   std::unique_ptr<Linear> a_forward_;
   std::unique_ptr<Linear> a_backward_;
   std::vector<std::unique_ptr<Linear>> b_forward_;   // of each part

@@ -68,6 +68,12 @@ std::size_t learner_buffer_bytes(const DecoderConfig& config, Element element, s
          kTargetChunk * a_target;
 }
 
+std::size_t widened_gradient_bytes(const DecoderConfig& config, std::size_t rows) {
+  return std::max(padded_gradient_rows(rows) * widest_out(config),
+                  kTargetChunk * config.vocabulary_size) *
+         sizeof(Bf16);
+}
+
 LearnerPass::LearnerPass(const DecoderConfig& config, const LearnerWeights& weights,
                          const Engine& engine, const LearnerLayout& layout, std::size_t kept_layers,
                          LearnerBuffers& buffers, Crew& crew)

@@ -61,6 +61,9 @@ std::size_t layer_activation_bytes(const DecoderConfig& config, Element element,
                                    std::size_t lora_rank);
 std::size_t learner_buffer_bytes(const DecoderConfig& config, Element element, std::size_t rows);
 
+// Bytes of a gradient in bf16 on its way back through quantised weights (learned_linear.h).
+std::size_t widened_gradient_bytes(const DecoderConfig& config, std::size_t rows);
+
 // One batch through the model and back.
 //
 // Everything that is done row by row is cut into blocks of rows that do not follow the number of

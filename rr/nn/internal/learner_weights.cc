@@ -144,21 +144,33 @@ class LearnerWeights::Loader {
         part.gradient = learnt.gradient;
       }
     }
-    std::vector<float> values;
-    if (!learns()) {
-      values.resize(source.tensor->num_elements());
-      RR_TRY_STATUS(read_matrix(source, values.data()));
-      part.weight = values.data();
-    }
-    weights_->output = std::make_unique<LearnedLinear>(
-        config_.hidden_size, std::vector<LinearPart>{part}, 1.0f, products_);
-    if (!learns()) pack_once(*weights_->output);
+    RR_TRY(weights_->output,
+           packed(config_.hidden_size, {part}, 1.0f, output_family(products_.family), {{source}}));
     return ok_status();
   }
 
-  void pack_once(LearnedLinear& linear) {
-    linear.pack_weights(crew_);
-    linear.forget_weights();
+  // A linear layer of parts and the tensors that they come from. What does not learn is packed here
+  // and now, once.
+  Result<std::unique_ptr<LearnedLinear>> packed(std::size_t inputs, std::vector<LinearPart> parts,
+                                                float scale, ProductFamily family,
+                                                const std::vector<RowSource>& tensors) {
+    if (learns() || is_quantised(family)) {
+      auto linear =
+          std::make_unique<LearnedLinear>(inputs, std::move(parts), scale, family, products_);
+      if (!learns()) RR_TRY_STATUS(linear->pack_from_file(reader_, tensors, crew_));
+      return linear;
+    }
+    std::vector<std::vector<float>> floats(parts.size());
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      floats[p].resize(tensors[p].tensor->num_elements());
+      RR_TRY_STATUS(read_matrix(tensors[p], floats[p].data()));
+      parts[p].weight = floats[p].data();
+    }
+    auto linear =
+        std::make_unique<LearnedLinear>(inputs, std::move(parts), scale, family, products_);
+    linear->pack_weights(crew_);
+    linear->forget_weights();
+    return linear;
   }
 
   Status load_layer(std::size_t i, LearnedLayer& layer) {
@@ -216,11 +228,11 @@ class LearnerWeights::Loader {
                                                 const char* ending,
                                                 const std::vector<Source>& sources) {
     std::vector<LinearPart> parts;
-    std::vector<std::vector<float>> temporary(sources.size());
-    for (std::size_t s = 0; s < sources.size(); ++s) {
-      const Source& source = sources[s];
+    std::vector<RowSource> tensors;
+    for (const Source& source : sources) {
       RR_TRY(const TensorView* tensor,
              reader_.find(reader_.name(i, *source.name, ending), {source.outputs, inputs}));
+      tensors.push_back({tensor, source.interleaved_head_dim});
       LinearPart part{source.outputs, nullptr, nullptr};
       const std::string name =
           fmt::format("model.layers.{}.{}{}", i, source.name->hugging_face, ending);
@@ -228,20 +240,15 @@ class LearnerWeights::Loader {
         const LearnedTensor weight = add_parameter(name, {source.outputs, inputs});
         part.weight = weight.values;
         part.gradient = weight.gradient;
-        RR_TRY_STATUS(read_matrix({tensor, source.interleaved_head_dim}, weight.values));
+        RR_TRY_STATUS(read_matrix(tensors.back(), weight.values));
       } else {
-        temporary[s].resize(source.outputs * inputs);
-        RR_TRY_STATUS(read_matrix({tensor, source.interleaved_head_dim}, temporary[s].data()));
-        part.weight = temporary[s].data();
         add_adapter(name.substr(0, name.rfind(".weight")), inputs, part);
       }
       parts.push_back(part);
     }
     const float scale =
         options_.lora ? options_.lora->alpha / static_cast<float>(options_.lora->rank) : 1.0f;
-    auto made = std::make_unique<LearnedLinear>(inputs, std::move(parts), scale, products_);
-    if (!learns()) pack_once(*made);
-    return made;
+    return packed(inputs, std::move(parts), scale, products_.family, tensors);
   }
 
   void add_adapter(const std::string& layer_name, std::size_t inputs, LinearPart& part) {
@@ -275,6 +282,12 @@ Result<std::unique_ptr<LearnerWeights>> LearnerWeights::load(const ModelFiles& f
                                                              Crew& crew) {
   if (options.lora && options.lora->rank == 0) {
     return Error{Errc::kRejected, "expected a LoRA rank of at least 1, found 0", ""};
+  }
+  if (!options.lora && is_quantised(products.family)) {
+    return Error{Errc::kRejected,
+                 "weights of 8 or 4 bits do not learn, only adapters beside them: expected a LoRA "
+                 "rank, found none",
+                 ""};
   }
   return Loader(files, config, options, products, crew).load();
 }

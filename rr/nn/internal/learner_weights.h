@@ -34,8 +34,8 @@ struct LearnedLayer {
 };
 
 // The weights of a decoder that learns. Without adapters every tensor is a parameter in float32,
-// packed again after each change; with them the weights are packed once and only A and B stay in
-// float32.
+// packed again after each change; with them the weights are packed once, quantised ones straight
+// from the file, and only A and B stay in float32.
 class LearnerWeights {
  public:
   // `products` must outlive the weights.

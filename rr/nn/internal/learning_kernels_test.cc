@@ -290,8 +290,14 @@ struct LinearCase {
 // A layer, its weights, and what it should give, in double.
 class LinearUnderTest {
  public:
-  LinearUnderTest(const LinearCase& tested, ProductFamily family)
-      : tested_(tested), pool_(2), crew_(pool_), products_(family, baseline_kernels()) {
+  LinearUnderTest(const LinearCase& tested, ProductFamily family,
+                  Element widened_element = Element::kF32)
+      : tested_(tested),
+        is_quantised_(is_quantised(family)),
+        d_x_tolerance_(widened_element == Element::kBf16 ? 4e-3 : kTolerance),
+        pool_(2),
+        crew_(pool_),
+        products_(family, baseline_kernels(), widened_element) {
     std::vector<LinearPart> parts;
     unsigned seed = 20;
     for (const std::size_t outputs : tested.outputs) {
@@ -315,9 +321,11 @@ class LinearUnderTest {
       }
       parts.push_back(given);
     }
-    linear_ = std::make_unique<LearnedLinear>(tested.inputs, std::move(parts), kScale, products_);
+    linear_ =
+        std::make_unique<LearnedLinear>(tested.inputs, std::move(parts), kScale, family, products_);
     linear_->pack_weights(crew_);
     linear_->pack_adapters(crew_);
+    if (is_quantised_) take_weights();
   }
 
   void expect_all() {
@@ -344,7 +352,7 @@ class LinearUnderTest {
     expect_near({out.data<float>(), out.data<float>() + rows * width}, expected_out, kTolerance,
                 "out");
     expect_near({d_x.data<float>(), d_x.data<float>() + rows * tested_.inputs}, expected_d_x,
-                kTolerance, "d_x");
+                d_x_tolerance_, "d_x");
   }
 
  private:
@@ -354,6 +362,29 @@ class LinearUnderTest {
   struct Part {
     std::vector<float> w, a, b, d_w, d_a, d_b;
   };
+
+  // The weights as they are once they are rounded.
+  void take_weights() {
+    std::size_t row = 0;
+    for (std::size_t p = 0; p < parts_.size(); ++p) {
+      for (std::size_t o = 0; o < tested_.outputs[p]; ++o) {
+        linear_->weight_row(row++, parts_[p].w.data() + o * tested_.inputs);
+      }
+    }
+  }
+
+  // What quantised products make of their input.
+  std::vector<float> rounded(std::vector<float> x) const {
+    for (std::size_t start = 0; start < x.size();) {
+      const std::size_t size = std::min(kQuantBlock, tested_.inputs - start % tested_.inputs);
+      std::vector<std::int8_t> values(size);
+      float scale = 0;
+      std::int32_t sum = 0;
+      baseline_kernels().quantise_block(&x[start], size, size, values.data(), &scale, &sum);
+      for (const std::int8_t value : values) x[start++] = scale * value;
+    }
+    return x;
+  }
 
   AlignedBuffer padded(const std::vector<float>& values, std::size_t width) const {
     AlignedBuffer buffer(padded_gradient_rows(tested_.rows) * width * sizeof(float));
@@ -379,11 +410,14 @@ class LinearUnderTest {
       }
     }
     Doubles d_merged(outputs * inputs);
+    const std::vector<float> x_in_products = is_quantised_ ? rounded(x) : x;
     for (std::size_t r = 0; r < tested_.rows; ++r) {
       for (std::size_t o = 0; o < outputs; ++o) {
         const double g_value = g[r * width + start + o];
         for (std::size_t i = 0; i < inputs; ++i) {
-          expected_out[r * width + start + o] += merged[o * inputs + i] * x[r * inputs + i];
+          const double by_rounding = x_in_products[r * inputs + i] - x[r * inputs + i];
+          expected_out[r * width + start + o] +=
+              merged[o * inputs + i] * x[r * inputs + i] + part.w[o * inputs + i] * by_rounding;
           expected_d_x[r * inputs + i] += merged[o * inputs + i] * g_value;
           d_merged[o * inputs + i] += g_value * x[r * inputs + i];
         }
@@ -408,6 +442,8 @@ class LinearUnderTest {
   }
 
   LinearCase tested_;
+  bool is_quantised_;
+  double d_x_tolerance_;
   ThreadPool pool_;
   Crew crew_;
   LearningProducts products_;
@@ -422,6 +458,20 @@ TEST(LearnedLinear, HasTheProductsAndGradientsOfItsFormula) {
         LinearCase{140, 30, {24, 8, 70}, 5}}) {
     SCOPED_TRACE(std::to_string(tested.rows) + " rows, rank " + std::to_string(tested.rank));
     LinearUnderTest(tested, ProductFamily::kF32).expect_all();
+  }
+}
+
+// Forward the row is rounded, backward as if it were not; weights are what they were rounded to.
+TEST(LearnedLinear, HasThoseOfItsQuantisedWeights) {
+  for (const ProductFamily family : {ProductFamily::kInt8, ProductFamily::kInt4}) {
+    for (const LinearCase& tested :
+         {LinearCase{1, 1, {1}, 1}, LinearCase{5, 48, {40}, 2}, LinearCase{130, 33, {20, 7, 9}, 3},
+          LinearCase{700, 160, {200}, 4}, LinearCase{140, 300, {130, 8, 70}, 5},
+          LinearCase{600, 64, {1500}, 1}}) {
+      SCOPED_TRACE(std::to_string(tested.rows) + " rows, rank " + std::to_string(tested.rank));
+      LinearUnderTest(tested, family).expect_all();
+      if (can_multiply_bf16()) LinearUnderTest(tested, family, Element::kBf16).expect_all();
+    }
   }
 }
 

@@ -104,6 +104,11 @@ bool can_multiply_bf16() {
   }
 }
 
+Element attention_element(ProductFamily family, bool force_generic) {
+  const bool attends_in_bf16 = is_quantised(family) && !force_generic && can_multiply_bf16();
+  return attends_in_bf16 ? Element::kBf16 : activation_element(family);
+}
+
 // The products of one shape of weight, for each number of rows.
 class ProductCache::Shape {
  public:
@@ -373,6 +378,10 @@ class GenericLinear : public Linear {
 
 void Linear::pack_int4(std::size_t, std::size_t, std::span<const Int4Block>) {
   RR_CHECK(false, "only int4 takes int4's blocks");
+}
+
+void Linear::widen(std::size_t, std::size_t, std::size_t, Element, void*) const {
+  RR_CHECK(false, "only quantised weights are widened by pieces");
 }
 
 std::size_t Linear::max_panel_outputs() const {

@@ -38,6 +38,9 @@ constexpr ProductFamily output_family(ProductFamily family) {
   return family == ProductFamily::kInt4 ? ProductFamily::kInt8 : family;
 }
 
+// What attention takes in beside such products: quantised weights leave it as it is in bf16.
+Element attention_element(ProductFamily family, bool force_generic);
+
 // The one engine of all primitives, streams and memories: oneDNN does not mix engines.
 const dnnl::engine& cpu_engine();
 
@@ -86,6 +89,12 @@ class Linear {
 
   // One row of the weight: [num_inputs].
   virtual void weight_row(std::size_t panel, std::size_t row, float* out) const = 0;
+
+  // Some inputs of a panel's weight as plain numbers, for products with its transpose:
+  // [panel_outputs, count] in `element`. Quantised families only; first_input a multiple of
+  // 32.
+  virtual void widen(std::size_t panel, std::size_t first_input, std::size_t count, Element element,
+                     void* out) const;
 
   virtual std::size_t num_bytes() const = 0;
 };

@@ -315,6 +315,36 @@ TEST_P(QuantisedLinear, KeepsWeightsToHalfAStep) {
   }
 }
 
+TEST_P(QuantisedLinear, IsWidenedToWhatItKeeps) {
+  for (const auto& [name, kernels] : kernels_here()) {
+    for (const std::size_t inputs : std::vector<std::size_t>{4, 31, 32, 97, 160}) {
+      const Product product{inputs, 140};
+      ProductCache cache(GetParam());
+      const auto linear = quantised(product, GetParam(), {128, 12}, cache, *kernels);
+      std::vector<float> row(inputs);
+      for (std::size_t first = 0; first < inputs; first += 64) {
+        const std::size_t count = std::min<std::size_t>(64, inputs - first);
+        for (std::size_t panel = 0; panel < 2; ++panel) {
+          const std::size_t outputs = linear->panel_outputs(panel);
+          std::vector<float> floats(outputs * count);
+          std::vector<Bf16> rounded(outputs * count);
+          linear->widen(panel, first, count, Element::kF32, floats.data());
+          linear->widen(panel, first, count, Element::kBf16, rounded.data());
+          for (std::size_t n = 0; n < outputs; ++n) {
+            linear->weight_row(panel, n, row.data());
+            for (std::size_t k = 0; k < count; ++k) {
+              const float expected = row[first + k];
+              ASSERT_NEAR(floats[n * count + k], expected, 1e-6) << name << " " << n << " " << k;
+              ASSERT_NEAR(to_float(rounded[n * count + k]), expected,
+                          1e-6 + std::abs(expected) / 256);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, QuantisedLinear,
                          testing::Values(ProductFamily::kInt8, ProductFamily::kInt4),
                          [](const auto& tested) {

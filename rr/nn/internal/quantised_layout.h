@@ -66,4 +66,14 @@ struct QuantisedProduct {
   float* out;
 };
 
+// Some inputs of all outputs of a weight, to be turned back into numbers: [outputs, num_inputs], an
+// output after the other. Requires first_input to begin a block.
+struct QuantisedPiece {
+  const std::byte* weight;  // strips
+  std::size_t inputs;       // padded, of the weight
+  std::size_t outputs;
+  std::size_t first_input;
+  std::size_t num_inputs;
+};
+
 }  // namespace rr::internal

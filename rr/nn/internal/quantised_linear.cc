@@ -49,6 +49,9 @@ class QuantisedLinear : public Linear {
     std::memset(panels_[panel], 0, num_strips(outputs_[panel]) * strip_bytes_);
   }
 
+  QuantisedPiece piece(std::size_t panel, std::size_t first_input, std::size_t count) const {
+    return {panels_[panel], inputs_, outputs_[panel], first_input, count};
+  }
   QuantisedProduct product(std::size_t panel, const QuantisedRows& rows, float* out) const {
     return {rows, panels_[panel], outputs_[panel], out};
   }
@@ -98,6 +101,15 @@ class Int8Linear : public QuantisedLinear {
     const QuantisedRows quantised =
         quantise(static_cast<const float*>(in), rows, scratch.quantised);
     kernels().multiply_int8(product(panel, quantised, out));
+  }
+
+  void widen(std::size_t panel, std::size_t first_input, std::size_t count, Element element,
+             void* out) const override {
+    if (element == Element::kBf16) {
+      kernels().widen_int8_bf16(piece(panel, first_input, count), static_cast<Bf16*>(out));
+    } else {
+      kernels().widen_int8_f32(piece(panel, first_input, count), static_cast<float*>(out));
+    }
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
@@ -158,6 +170,15 @@ class Int4Linear : public QuantisedLinear {
     const QuantisedRows quantised =
         quantise(static_cast<const float*>(in), rows, scratch.quantised);
     kernels().multiply_int4(product(panel, quantised, out));
+  }
+
+  void widen(std::size_t panel, std::size_t first_input, std::size_t count, Element element,
+             void* out) const override {
+    if (element == Element::kBf16) {
+      kernels().widen_int4_bf16(piece(panel, first_input, count), static_cast<Bf16*>(out));
+    } else {
+      kernels().widen_int4_f32(piece(panel, first_input, count), static_cast<float*>(out));
+    }
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {

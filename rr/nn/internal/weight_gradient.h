@@ -1,12 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <tuple>
 
-#include "rr/nn/internal/linear.h"
+#include "rr/nn/internal/added_product.h"
 
 namespace rr::internal {
 
@@ -32,7 +28,7 @@ struct ActivationMatrix {
 // of rows alone.
 class WeightGradientProducts {
  public:
-  explicit WeightGradientProducts(Element element) : element_(element) {}
+  explicit WeightGradientProducts(Element element) : products_(element) {}
 
   static std::size_t num_panels(std::size_t outputs);
 
@@ -41,14 +37,7 @@ class WeightGradientProducts {
                   std::size_t rows, float* gradient, ProductScratch& scratch);
 
  private:
-  struct Product;
-  using Key = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, std::size_t>;
-  const Product& product(std::size_t rows, std::size_t outputs, std::size_t out_stride,
-                         std::size_t inputs, std::size_t in_stride);
-
-  Element element_;
-  std::mutex mutex_;  // guards products_
-  std::map<Key, std::shared_ptr<const Product>> products_;
+  AddedProducts products_;
 };
 
 }  // namespace rr::internal
