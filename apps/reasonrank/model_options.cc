@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/reasonrank/choice_option.h"
+#include "rr/nn/adapter_stack.h"
 #include "rr/nn/overlaid_model.h"
 #include "rr/train/trained_model.h"
 #include "rr/weights/model_store.h"
@@ -160,9 +161,33 @@ Result<std::unique_ptr<ModelFiles>> open_model_files(const std::filesystem::path
   return std::unique_ptr<ModelFiles>(std::move(model));
 }
 
+namespace {
+
+// For weights in few bits, into which adapters cannot be worked.
+Result<std::unique_ptr<LocalModel>> load_with_adapters_beside(const std::filesystem::path& path,
+                                                              const ModelOptions& options) {
+  RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(path));
+  RR_TRY(const DecoderConfig config, read_decoder_config(*base));
+  RR_TRY(const std::unique_ptr<OverlaidModel> files, OverlaidModel::create(std::move(base)));
+  AdapterStack adapters(config);
+  for (const std::string& adapter : options.adapters) {
+    RR_TRY_STATUS(lay_adapter_beside(*files, adapters, adapter));
+  }
+  LocalModelOptions local = local_model_options(options);
+  if (!adapters.empty()) local.decoder.lora = adapters.shape();
+  RR_TRY(std::unique_ptr<LocalModel> model, LocalModel::load(*files, local));
+  if (!adapters.empty()) model->decoder().adopt(adapters.parameters());
+  return model;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options) {
   RR_TRY(const std::filesystem::path path, find_model(options));
   if (options.adapters.empty()) return LocalModel::load(path, local_model_options(options));
+  if (options.compute == Precision::kInt8 || options.compute == Precision::kInt4) {
+    return load_with_adapters_beside(path, options);
+  }
   RR_TRY(const std::unique_ptr<ModelFiles> files, open_model_files(path, options.adapters));
   return LocalModel::load(*files, local_model_options(options));
 }

@@ -66,7 +66,8 @@ void add_adapter_option(CLI::App& command, ModelOptions& options);
 Result<std::unique_ptr<ModelFiles>> open_model_files(const std::filesystem::path& path,
                                                      const std::vector<std::string>& adapters);
 
-// find_model() and LocalModel::load(), with the adapters laid over.
+// find_model() and LocalModel::load(), with the adapters laid over the weights, or beside those of
+// 8 and 4 bits.
 Result<std::unique_ptr<LocalModel>> load_model(const ModelOptions& options);
 
 }  // namespace rr

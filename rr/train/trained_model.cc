@@ -91,13 +91,7 @@ Status TrainedWeights::lay_over(OverlaidModel& model) const {
       RR_TRY_STATUS(lay_adapter_over(model, adapter));
     }
   }
-  if (fingerprint(model) != base_sha256_) {
-    return Error{Errc::kRejected,
-                 fmt::format("expected the model that the run began with, {}, found another one "
-                             "({})",
-                             base_.model, model.path().string()),
-                 path_.string()};
-  }
+  if (fingerprint(model) != base_sha256_) return other_model(model);
   if (is_adapter()) return model.add(RunAdapter(path_, *this));
   for (const Tensor& tensor : tensors_) {
     RR_TRY_STATUS(model.replace(tensor.name, tensor.view->shape, floats_of(*tensor.view)));
@@ -105,15 +99,60 @@ Status TrainedWeights::lay_over(OverlaidModel& model) const {
   return ok_status();
 }
 
-Status lay_adapter_over(OverlaidModel& model, const fs::path& adapter) {
+Status TrainedWeights::lay_beside(OverlaidModel& model, AdapterStack& adapters) const {
+  if (!is_adapter()) return lay_over(model);
+  if (fingerprint(model) != base_sha256_) {
+    // What the run began with has to be made once, to be known again.
+    RR_TRY(std::unique_ptr<ModelFiles> base, ModelFiles::open(model.path()));
+    RR_TRY(const std::unique_ptr<OverlaidModel> begin, OverlaidModel::create(std::move(base)));
+    for (const std::string& adapter : base_.adapters) {
+      RR_TRY_STATUS(lay_adapter_over(*begin, adapter));
+    }
+    if (fingerprint(*begin) != base_sha256_) return other_model(model);
+    for (const std::string& adapter : base_.adapters) {
+      if (!adapters.has(adapter)) RR_TRY_STATUS(lay_adapter_beside(model, adapters, adapter));
+    }
+  }
+  return adapters.add(RunAdapter(path_, *this));
+}
+
+Error TrainedWeights::other_model(const ModelFiles& found) const {
+  return {Errc::kRejected,
+          fmt::format("expected the model that the run began with, {}, found another one ({})",
+                      base_.model, found.path().string()),
+          path_.string()};
+}
+
+namespace {
+
+bool is_run(const fs::path& folder) {
   std::error_code error;
-  if (!fs::exists(adapter / "run.json", error)) {
+  return fs::exists(folder / "run.json", error);
+}
+
+Result<TrainedWeights> open_run(const fs::path& folder) {
+  RR_TRY(const RunFolder run, RunFolder::open(folder));
+  return TrainedWeights::open(run);
+}
+
+}  // namespace
+
+Status lay_adapter_over(OverlaidModel& model, const fs::path& adapter) {
+  if (!is_run(adapter)) {
     RR_TRY(const std::unique_ptr<LoraAdapter> peft, LoraAdapter::open(adapter));
     return model.add(*peft);
   }
-  RR_TRY(const RunFolder folder, RunFolder::open(adapter));
-  RR_TRY(const TrainedWeights weights, TrainedWeights::open(folder));
+  RR_TRY(const TrainedWeights weights, open_run(adapter));
   return weights.lay_over(model);
+}
+
+Status lay_adapter_beside(OverlaidModel& model, AdapterStack& adapters, const fs::path& adapter) {
+  if (!is_run(adapter)) {
+    RR_TRY(const std::unique_ptr<LoraAdapter> peft, LoraAdapter::open(adapter));
+    return adapters.add(*peft);
+  }
+  RR_TRY(const TrainedWeights weights, open_run(adapter));
+  return weights.lay_beside(model, adapters);
 }
 
 }  // namespace rr

@@ -8,6 +8,7 @@
 
 #include "rr/base/json.h"
 #include "rr/base/result.h"
+#include "rr/nn/adapter_stack.h"
 #include "rr/nn/overlaid_model.h"
 #include "rr/nn/parameter.h"
 #include "rr/train/checkpoint.h"
@@ -47,8 +48,13 @@ class TrainedWeights {
   // base.
   Status lay_over(OverlaidModel& model) const;
 
+  // The same with adapters left beside the weights, those that were folded in included where they
+  // are not there yet.
+  Status lay_beside(OverlaidModel& model, AdapterStack& adapters) const;
+
  private:
   TrainedWeights() = default;
+  Error other_model(const ModelFiles& found) const;
 
   RunModel base_;
   std::string base_sha256_;
@@ -60,5 +66,10 @@ class TrainedWeights {
 
 // Lays an adapter over a model: a folder in PEFT's layout, or a run's.
 Status lay_adapter_over(OverlaidModel& model, const std::filesystem::path& adapter);
+
+// Puts it into `adapters` and leaves the model's weights as they are, but for a run in which all
+// weights learnt. For models whose weights are kept in few bits (adapter_stack.h).
+Status lay_adapter_beside(OverlaidModel& model, AdapterStack& adapters,
+                          const std::filesystem::path& adapter);
 
 }  // namespace rr
