@@ -168,7 +168,8 @@ std::size_t base_bytes(const DecoderConfig& config, const LearnerOptions& option
   const std::size_t weight = family == ProductFamily::kF32 ? sizeof(float) : sizeof(Bf16);
   const std::size_t output = config.vocabulary_size * config.hidden_size;
   const std::size_t embeddings = options.lora && !config.has_tied_embedding ? 1 : 0;
-  return weight * (2 * linear_sizes(config).weights + (2 + embeddings) * output);
+  const std::size_t packing = options.lora ? 0 : output * sizeof(float);  // its transpose
+  return weight * (2 * linear_sizes(config).weights + (2 + embeddings) * output) + packing;
 }
 
 }  // namespace

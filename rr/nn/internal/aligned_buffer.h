@@ -29,7 +29,9 @@ class AlignedBuffer {
 
   // Makes room for `size` bytes; the content is lost when it grows.
   void reserve(std::size_t size) {
-    if (size > size_) *this = AlignedBuffer(size);
+    if (size <= size_) return;
+    *this = AlignedBuffer();  // old and new are never there at the same time
+    *this = AlignedBuffer(size);
   }
 
   void clear() {

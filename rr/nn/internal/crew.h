@@ -26,6 +26,11 @@ class Crew {
 
   std::size_t size() const { return team_.size(); }
 
+  // Lets go of what the threads work in: after steps that need more of it than those to come.
+  void release_scratch() {
+    for (CrewScratch& scratch : scratch_) scratch = CrewScratch();
+  }
+
   // Calls task(part, scratch) once for each part.
   template <typename Task>
   void for_parts(std::size_t num_parts, const Task& task) {

@@ -52,6 +52,7 @@ class LearnerWeights::Loader {
     RR_TRY_STATUS(load_output());
     RR_TRY_STATUS(reader_.refuse_unknown_biases());
     weights_->pack(crew_);
+    if (!learns()) crew_.release_scratch();  // the output layer's transpose was there in float32
     return std::move(weights_);
   }
 
