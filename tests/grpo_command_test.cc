@@ -182,6 +182,29 @@ TEST_F(GrpoProgram, MeasuresKlFromTheStartOrFromAnotherModel) {
   expect_refused(train("--reference " + other.path().string()), {"the vocabulary of the model"});
 }
 
+// Adapters that are written with and learnt beside weights in few bits.
+TEST_F(GrpoProgram, LearnsBesideWeightsOfFewBits) {
+  for (const std::string bits : {"int8", "int4"}) {
+    fs::remove_all(directory_ / "run");
+    const Outcome first = run(train("--steps 2 --compute " + bits));
+    ASSERT_EQ(first.exit_code, 0) << first.err;
+    EXPECT_THAT(first.err, HasSubstr(bits + " on 1 threads, " + bits));
+    const std::vector<Json> metrics = lines_of("run/metrics.jsonl");
+    ASSERT_EQ(metrics.size(), 2u);
+    for (const Json& step : metrics) EXPECT_LT(step.at("agreement_max").get<double>(), 1e-5);
+    const std::string last = "run/checkpoints/step-000002.safetensors";
+    const std::string whole = read_file(directory_ / last).value();
+    fs::remove(directory_ / last);
+    const Outcome again = run("$R train grpo --resume run --threads 2");
+    ASSERT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(read_file(directory_ / last).value(), whole);
+  }
+  expect_refused(train("--steps 1 --lora 0 --compute int8"),
+                 {"weights in int8 stay as they are and only adapters learn", "--lora RANK"});
+  expect_refused(train("--steps 1 --compute int4 --adapter run"),
+                 {"weights in int4 would round away most of an adapter", "--compute bf16"});
+}
+
 TEST_F(GrpoProgram, NamesTheFaultOfEachInput) {
   expect_refused(train("--group 1"), {"groups of at least 2 replies, found 1"});
   expect_refused(train("--max-tokens 4096"), {"leave no room for a prompt", "4096"});

@@ -60,9 +60,9 @@ class Training : public Program {
     return text.ok() ? text.value() : "";
   }
   std::string rerank(const std::string& options, const std::string& output) const {
-    return "$R rerank --mode direct --topics topics.jsonl --corpus corpus.jsonl --run run.trec "
-           "--compute f32 " +
-           options + " -o " + output;
+    const bool has_compute = options.find("--compute") != std::string::npos;
+    return "$R rerank --mode direct --topics topics.jsonl --corpus corpus.jsonl --run run.trec " +
+           std::string(has_compute ? "" : "--compute f32 ") + options + " -o " + output;
   }
 
   std::vector<Json> lines_of(const std::string& name) const {
@@ -165,6 +165,40 @@ TEST_F(Training, ExportSaysWhatFitsTheFolder) {
   expect_refused("$R export a --for verl -o x", {"a is the folder of a run: take --format"}, 2);
   expect_refused("$R export a --format peft --type q4_0 -o x", {"take --format gguf"}, 2);
   expect_refused("$R export a --format peft -o x", {"a/run.json"});
+  EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
+// Weights in few bits stay as they are, and so does what was learnt beside them.
+TEST_F(Training, AdaptersLearnAndServeBesideWeightsOfFewBits) {
+  for (const std::string bits : {"int8", "int4"}) {
+    const std::string train =
+        "$R train sft --data data/sft.jsonl --accumulate 1 --warmup 0 --lora 8 --lr 0.03 "
+        "--save-every 20 --steps 40 --compute " +
+        bits + model_ + "-o " + bits;
+    expect_done(train);
+    EXPECT_NE(read(bits + "/run.json").find("\"precision\": \"" + bits + "\""), std::string::npos)
+        << read(bits + "/run.json");
+    const std::string last = bits + "/checkpoints/step-000040.safetensors";
+    const std::string whole = read(last);
+    ASSERT_FALSE(whole.empty());
+    fs::remove(directory_ / last);
+    expect_done("$R train sft --resume " + bits + " --threads 2");
+    EXPECT_EQ(read(last), whole);
+
+    for (const char* const compute : {"int8", "int4", "bf16"}) {
+      expect_done(rerank(fmt::format("{} --compute {} --adapter {}", model_, compute, bits), "a"));
+      EXPECT_EQ(docids_of(read("a")), (std::vector<std::string>{"b", "a"})) << compute;
+    }
+    expect_done(fmt::format("$R export {0} --format safetensors --type f32 -o {0}-model", bits));
+    expect_done(fmt::format("$R export {0} --format peft -o {0}-peft", bits));
+    const std::string served = rerank(model_ + "--compute " + bits + " --adapter " + bits, "run");
+    expect_done(served);
+    expect_done(rerank(model_ + "--compute " + bits + " --adapter " + bits + "-peft", "peft"));
+    EXPECT_EQ(read("peft"), read("run"));
+  }
+  expect_done(rerank(model_ + "--compute int4 --adapter int8 --adapter int4", "both"));
+  expect_refused("$R train sft --data data/sft.jsonl --compute int4" + model_ + "-o x",
+                 {"weights in int4 stay as they are and only adapters learn", "--lora RANK"});
   EXPECT_FALSE(fs::exists(directory_ / "x"));
 }
 

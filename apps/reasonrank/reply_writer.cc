@@ -8,11 +8,11 @@
 
 namespace rr {
 
-LocalModelOptions reply_writer_options(const std::string& precision,
-                                       const std::string& chat_template, std::size_t num_threads,
+LocalModelOptions reply_writer_options(Precision precision, const std::string& chat_template,
+                                       std::size_t num_threads,
                                        const std::optional<LoraShape>& lora) {
   LocalModelOptions options;
-  options.decoder.precision = precision == "f32" ? Precision::kF32 : Precision::kBf16;
+  options.decoder.precision = precision;
   options.decoder.as_learner = true;
   options.decoder.lora = lora;
   options.num_threads = num_threads;

@@ -17,9 +17,9 @@
 
 namespace rr {
 
-// `precision`: "bf16" or "f32". The weights say what the learner's say, to the bit.
-LocalModelOptions reply_writer_options(const std::string& precision,
-                                       const std::string& chat_template, std::size_t num_threads,
+// `precision`: the learner's, whose weights say to the bit what these say.
+LocalModelOptions reply_writer_options(Precision precision, const std::string& chat_template,
+                                       std::size_t num_threads,
                                        const std::optional<LoraShape>& lora);
 
 // The lists of a file, with the prompts of `mode` (a name of PromptMode) that ask for their order.

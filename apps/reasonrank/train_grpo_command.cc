@@ -145,8 +145,8 @@ Status load_reference(const GrpoSettings& settings, const ModelFiles& files,
     return Error{Errc::kRejected, "a reference is for KL, and --kl is 0", settings.reference};
   }
   if (settings.kl == 0) return ok_status();
-  LocalModelOptions options =
-      reply_writer_options(settings.precision, settings.chat_template, num_threads, {});
+  LocalModelOptions options = reply_writer_options(learner_options(settings).precision,
+                                                   settings.chat_template, num_threads, {});
   if (!settings.reference.empty()) {
     options.decoder.as_learner = false;
     RR_TRY(parts.reference, LocalModel::load(settings.reference, options));
@@ -172,8 +172,9 @@ Result<Parts> make_parts(const GrpoSettings& settings, const Options& options) {
   parts.model_sha256 = fingerprint(*files);
   parts.limit = memory_limit(options.run);
   RR_TRY(parts.served,
-         LocalModel::load(*files, reply_writer_options(settings.precision, settings.chat_template,
-                                                       num_threads, learner.lora)));
+         LocalModel::load(*files,
+                          reply_writer_options(learner_options(settings).precision,
+                                               settings.chat_template, num_threads, learner.lora)));
   RR_TRY_STATUS(read_tasks(settings, parts));
   RR_TRY_STATUS(load_reference(settings, *files, num_threads, parts));
   RR_TRY(parts.memory, plan_writing_memory(

@@ -93,9 +93,9 @@ Status read_tasks(const SftSettings& settings, Inputs& inputs) {
 Status read_answered_tasks(const SftSettings& settings, std::size_t num_threads, Inputs& inputs) {
   if (!settings.validates_answers()) return ok_status();
   RR_TRY(inputs.writer,
-         LocalModel::load(*inputs.files,
-                          reply_writer_options(settings.precision, settings.chat_template,
-                                               num_threads, learner_options(settings).lora)));
+         LocalModel::load(*inputs.files, reply_writer_options(learner_options(settings).precision,
+                                                              settings.chat_template, num_threads,
+                                                              learner_options(settings).lora)));
   AnsweredTasks answered;
   RR_TRY(answered.tasks, read_lists(settings.validation_tasks, settings.mode,
                                     settings.passage_tokens, inputs.writer->text_model(),
@@ -314,6 +314,7 @@ Result<int> train(const Options& options) {
   ThreadPool pool(num_threads);
   RR_TRY(const std::unique_ptr<Learner> learner,
          Learner::load(*inputs.files, learner_settings, pool));
+  inputs.files.reset();  // what was read of them counts as memory while they are open
   SftTrainer trainer(*learner, sources, sft, pool);
   std::vector<std::string> damaged;
   RR_TRY_STATUS(trainer.restore(folder, damaged));
@@ -467,6 +468,7 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       "  reasonrank train sft --data sft.jsonl --validation-tasks lists.jsonl --validate-every 20 "
       "-o runs/a\n"
       "  reasonrank train sft --data sft.jsonl --lora 32 --epochs 3 -o runs/b\n"
+      "  reasonrank train sft --data sft.jsonl --lora 32 --compute int4 -o runs/q\n"
       "  reasonrank train sft --tasks ranking_tasks.jsonl --method pointwise --lr 3e-5 -o runs/p\n"
       "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"
       "  reasonrank train sft --resume runs/a");

@@ -103,9 +103,12 @@ void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 void add_precision_option(CLI::App& command, std::string& precision) {
   command
-      .add_option("--precision", precision,
-                  "of weights and activations: bf16, or f32 for reference")
-      ->check(CLI::IsMember({"bf16", "f32"}))
+      .add_option(
+          "--compute,--precision", precision,
+          "what products are computed in: bf16, or f32 for reference; with --lora also int8 "
+          "or int4: the weights beside which adapters learn take that much memory, as in "
+          "`rerank --compute`")
+      ->check(CLI::IsMember({"bf16", "f32", "int8", "int4"}))
       ->capture_default_str();
 }
 

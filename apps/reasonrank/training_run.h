@@ -75,7 +75,8 @@ double in_gib(std::size_t bytes);
 // A line on standard error.
 void say(const std::string& line);
 
-// --precision bf16|f32: what a learner's products are computed in.
+// --compute bf16|f32|int8|int4, which is also --precision: what a learner's products are computed
+// in.
 void add_precision_option(CLI::App& command, std::string& precision);
 
 }  // namespace rr

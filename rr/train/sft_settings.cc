@@ -107,9 +107,7 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
       return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
     }
   }
-  if (settings.lora_alpha > 0 && settings.lora == 0) {
-    return wrong("lora-alpha scales adapters, and there are none without --lora RANK");
-  }
+  RR_TRY_STATUS(internal::check_adapters(settings));
   if (settings.save_every == 0) return wrong("expected to save every so many steps, found 0");
   if (settings.max_tokens == 0) return wrong("expected max-tokens to be at least 1, found 0");
   if (settings.validates_answers() && settings.max_tokens >= context_length) {
@@ -219,7 +217,8 @@ Result<TrainingMemory> plan_training_memory(const DecoderConfig& config, std::si
         Errc::kUnavailable,
         fmt::format("training needs at least {:.2f} GiB ({:.2f} weights for products, {:.2f} what "
                     "learns and its gradients, {:.2f} optimiser, {:.2f} activations of {} tokens), "
-                    "and may take {:.2f}; shorter examples, --lora or a smaller model need less",
+                    "and may take {:.2f}; shorter examples, --lora, with it --compute int4, or a "
+                    "smaller model need less",
                     in_gib(memory.total()), in_gib(memory.learner.weight_bytes),
                     in_gib(memory.learner.parameter_bytes), in_gib(memory.optimiser_bytes),
                     in_gib(memory.learner.activation_bytes), row_tokens, in_gib(limit)),

@@ -31,7 +31,7 @@ struct SftSettings {
   double warmup = 0.1;              // below 1: share of the steps; else steps
   double weight_decay = 0;
   double clip = 1;
-  std::string precision = "bf16";  // or "f32"
+  std::string precision = "bf16";  // "f32"; with lora also "int8", "int4"
 
   std::size_t max_length = 0;  // tokens of an example; 0: the model's context, at most 23,552
   std::string long_examples = "drop";  // or "cut"

@@ -96,8 +96,14 @@ Status check_settings(const GrpoSettings& settings, std::size_t context_length) 
     return wrong(fmt::format("expected dual-clip to be above 1, or 0 for none, found {}",
                              settings.dual_clip));
   }
-  if (settings.lora_alpha > 0 && settings.lora == 0) {
-    return wrong("lora-alpha scales adapters, and there are none without --lora RANK");
+  RR_TRY_STATUS(internal::check_adapters(settings));
+  if (!settings.adapters.empty() &&
+      (settings.precision == "int8" || settings.precision == "int4")) {
+    return wrong(
+        fmt::format("weights in {} would round away most of an adapter that is folded into them; "
+                    "take --compute bf16, or `reasonrank export` the adapter with its model and "
+                    "give that as --model",
+                    settings.precision));
   }
   if (settings.max_tokens >= context_length) {
     return wrong(

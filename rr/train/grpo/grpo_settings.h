@@ -49,7 +49,7 @@ struct GrpoSettings {
   std::size_t refills = 1;
   Json reward = Json::object();  // RewardOptions
 
-  std::string precision = "bf16";  // or "f32"
+  std::string precision = "bf16";  // "f32"; with lora also "int8", "int4"
   double agreement = 0;            // 0: 1e-3, in f32 1e-5
   std::size_t row_tokens = 8192;
   std::size_t lora = 32;  // rank; 0: all weights learn
