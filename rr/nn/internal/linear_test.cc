@@ -316,7 +316,7 @@ TEST_P(QuantisedLinear, KeepsWeightsToHalfAStep) {
 }
 
 TEST_P(QuantisedLinear, IsWidenedToWhatItKeeps) {
-  for (const auto& [name, kernels] : kernels_here()) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const std::size_t inputs : std::vector<std::size_t>{4, 31, 32, 97, 160}) {
       const Product product{inputs, 140};
       ProductCache cache(GetParam());
@@ -334,7 +334,8 @@ TEST_P(QuantisedLinear, IsWidenedToWhatItKeeps) {
             linear->weight_row(panel, n, row.data());
             for (std::size_t k = 0; k < count; ++k) {
               const float expected = row[first + k];
-              ASSERT_NEAR(floats[n * count + k], expected, 1e-6) << name << " " << n << " " << k;
+              ASSERT_NEAR(floats[n * count + k], expected, 1e-6)
+                  << kernels->name << " " << n << " " << k;
               ASSERT_NEAR(to_float(rounded[n * count + k]), expected,
                           1e-6 + std::abs(expected) / 256);
             }
