@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm/completion_writer.h"
 #include "rr/weights/model_files.h"
 #include "tests/shared_data.h"
 
@@ -25,7 +25,7 @@ void permutation_bench(benchmark::State& state) {
   std::size_t choices = 0;
   unsigned seed = 1;
   for (auto _ : state) {
-    internal::CompletionWriter writer(*tokenizer, {PermutationStage{size}}, {}, "");
+    CompletionWriter writer(*tokenizer, {PermutationStage{size}}, {}, "");
     while (!writer.is_complete()) {
       for (int digit = 0; digit < 10; ++digit) {  // another order each time
         seed = seed * 1664525u + 1013904223u;

@@ -6,6 +6,7 @@
 
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/model_options.h"
+#include "rr/base/machine.h"
 #include "rr/nn/decoder_speed.h"
 
 namespace rr {

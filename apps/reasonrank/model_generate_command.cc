@@ -13,8 +13,8 @@
 #include "apps/reasonrank/model_command.h"
 #include "apps/reasonrank/model_options.h"
 #include "rr/base/progress.h"
+#include "rr/lm/sampler.h"
 #include "rr/lm_local/local_generator.h"
-#include "rr/lm_local/sampler.h"
 
 namespace rr {
 namespace {

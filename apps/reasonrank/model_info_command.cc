@@ -10,6 +10,7 @@
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/model_command.h"
 #include "apps/reasonrank/model_options.h"
+#include "rr/base/machine.h"
 #include "rr/lm/chat_template.h"
 #include "rr/lm_local/local_model.h"
 #include "rr/nn/decoder.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/reasonrank/choice_option.h"
+#include "rr/base/machine.h"
 #include "rr/nn/adapter_stack.h"
 #include "rr/nn/overlaid_model.h"
 #include "rr/train/trained_model.h"
@@ -81,7 +82,7 @@ std::string format_stats(const LocalGenerator::Counters& counters, const LocalMo
   };
   std::string text =
       fmt::format("model: {}, {} threads\n", model.kernel_name(), model.num_threads());
-  const auto add_steps = [&](const char* name, const LocalGenerator::Steps& steps) {
+  const auto add_steps = [&](const char* name, const GenerationCounters::Steps& steps) {
     if (steps.count == 0) return;
     text += fmt::format("{}: {} steps in {:.2f} s", name, steps.count, steps.seconds);
     if (steps.read_tokens > 0) {

@@ -238,7 +238,7 @@ Status use_remote(const RerankCommandOptions& options, std::unique_ptr<RemoteGen
 
 Status use_local(const RerankCommandOptions& options, Backend& backend) {
   RR_TRY(backend.model, load_model(options.model));
-  if (backend.model->chat() == nullptr) return backend.model->no_chat();
+  if (backend.model->chat() == nullptr) return backend.model->text_model().no_chat;
   if (!backend.cut) {
     backend.cut = cut_to_tokens(backend.model->tokenizer(), *options.passage_tokens);
   }

@@ -87,7 +87,7 @@ Status start_local(const SynthesizeOptions& options, const ModelOptions& model,
   RR_TRY(const fs::path path, find_model(model));
   backend.name = path.filename().string();
   RR_TRY(backend.model, load_model(model));
-  if (backend.model->chat() == nullptr) return backend.model->no_chat();
+  if (backend.model->chat() == nullptr) return backend.model->text_model().no_chat;
   backend.cut = cut_to_tokens(backend.model->tokenizer(), options.passage_tokens);
   LocalGeneratorOptions local;
   local.max_sequences = in_flight_of(options);

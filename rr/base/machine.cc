@@ -1,10 +1,12 @@
 #include "rr/base/machine.h"
 
+#include <fmt/core.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -151,6 +153,18 @@ std::size_t usable_cores() {
     cores = std::min(cores, quota_of_group(group));
   }
   return std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(cores)));
+}
+
+std::string bytes_for_people(std::size_t bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1024 && unit + 1 < kUnits.size()) {
+    size /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", size, kUnits[unit]);
 }
 
 }  // namespace rr

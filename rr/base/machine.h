@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace rr {
 
@@ -13,5 +14,8 @@ std::size_t free_memory();
 // Processors this process may run on: its affinity mask, cut to the control group's quota (rounded
 // up). At least 1.
 std::size_t usable_cores();
+
+// A size for people: "512 B", "1.5 MiB", "12.0 GiB".
+std::string bytes_for_people(std::size_t bytes);
 
 }  // namespace rr

@@ -25,5 +25,12 @@ TEST(UsableCores, AreOneAtLeastAndNotMoreThanThereAre) {
   EXPECT_LE(usable_cores(), std::max(1u, std::thread::hardware_concurrency()));
 }
 
+TEST(BytesForPeople, TakesTheUnitThatFits) {
+  EXPECT_EQ(bytes_for_people(0), "0 B");
+  EXPECT_EQ(bytes_for_people(1023), "1023 B");
+  EXPECT_EQ(bytes_for_people(1536), "1.5 KiB");
+  EXPECT_EQ(bytes_for_people(std::size_t{12} << 30), "12.0 GiB");
+}
+
 }  // namespace
 }  // namespace rr

@@ -138,6 +138,7 @@ struct TextModel {
   const Tokenizer* tokenizer;
   const ChatTemplate* chat;    // nullptr: the model has none
   std::size_t context_length;  // prompt and completion together
+  Error no_chat = {Errc::kNotFound, "the model has no chat template", ""};  // why there is none
 };
 
 // Something that continues prompts. Many requests run at once; they join and leave at any time.

@@ -1,5 +1,7 @@
 #include "rr/lm/tokenizer.h"
 
+#include <fmt/core.h>
+
 #include "rr/base/utf8.h"
 #include "rr/lm/internal/bpe_tokenizer.h"
 #include "rr/lm/internal/gguf_tokenizer.h"
@@ -27,6 +29,23 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special) c
     if (!skip_special || !is_special(id)) bytes.append(token_bytes(id));
   }
   return repair_utf8(bytes).text;
+}
+
+TokenIds with_begin_token(const Tokenizer& tokenizer, TokenIds ids) {
+  const std::optional<TokenId> begin = tokenizer.begin_token();
+  if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
+  return ids;
+}
+
+Status check_ids(const Tokenizer& tokenizer, std::span<const TokenId> ids) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < tokenizer.vocabulary_size()) continue;
+    return Error{Errc::kRejected,
+                 fmt::format("expected ids from 0 to {}, found {} at position {}",
+                             tokenizer.vocabulary_size() - 1, ids[i], i),
+                 ""};
+  }
+  return ok_status();
 }
 
 std::string StreamDecoder::put(TokenId id) {

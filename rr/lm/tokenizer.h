@@ -86,6 +86,13 @@ class Tokenizer {
   virtual std::string_view pretokenizer_name() const = 0;
 };
 
+// The ids of a prompt, with the model's begin token in front where it wants one and the prompt does
+// not have it already.
+TokenIds with_begin_token(const Tokenizer& tokenizer, TokenIds ids);
+
+// Refuses ids outside the vocabulary.
+Status check_ids(const Tokenizer& tokenizer, std::span<const TokenId> ids);
+
 // Turns tokens that come one at a time into text that is never cut inside a character.
 class StreamDecoder {
  public:

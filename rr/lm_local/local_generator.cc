@@ -5,21 +5,18 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "rr/base/check.h"
 #include "rr/base/machine.h"
-#include "rr/lm_local/internal/completion_writer.h"
-#include "rr/lm_local/internal/prompt.h"
+#include "rr/lm/generation_task.h"
+#include "rr/lm/request_inbox.h"
 #include "rr/lm_local/internal/running_request.h"
 #include "rr/lm_local/internal/scheduler.h"
-#include "rr/lm_local/sampler.h"
 
 namespace rr {
 namespace {
@@ -47,9 +44,7 @@ class LocalGenerator::Worker {
   Counters counters() const;
 
  private:
-  Result<std::unique_ptr<RunningRequest>> check(GenerationRequest request,
-                                                GenerationListener listener);
-  Status check_length(const GenerationRequest& request, std::size_t prompt_size) const;
+  Status check_memory(const GenerationTask& task) const;
 
   void run();
   bool take_news();
@@ -64,12 +59,9 @@ class LocalGenerator::Worker {
   internal::SchedulerLimits limits_;
   std::atomic<GenerationId> next_id_ = 1;
 
-  mutable std::mutex mutex_;  // guards what is shared:
-  std::condition_variable wake_;
-  std::vector<std::unique_ptr<RunningRequest>> submitted_;
-  std::unordered_set<GenerationId> cancelled_;
-  std::vector<TokenIds> expected_;
-  bool stopping_ = false;
+  RequestInbox inbox_;
+
+  mutable std::mutex mutex_;  // guards counters_
   Counters counters_;
 
   // The worker's thread has the rest to itself.
@@ -98,82 +90,37 @@ LocalGenerator::Worker::Worker(LocalModel& model, const LocalGeneratorOptions& o
 }
 
 LocalGenerator::Worker::~Worker() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
+  inbox_.close();
   thread_.join();
 }
 
 Result<GenerationId> LocalGenerator::Worker::submit(GenerationRequest request,
                                                     GenerationListener listener) {
-  const std::string label = request.label;
-  Result<std::unique_ptr<RunningRequest>> checked = check(std::move(request), std::move(listener));
-  if (!checked.ok()) {
-    Error error = std::move(checked).error();
-    if (error.where.empty()) error.where = label;
-    return error;
-  }
-  const GenerationId id = checked.value()->id();
-  {
-    const std::lock_guard lock(mutex_);
-    submitted_.push_back(std::move(checked).value());
-  }
-  wake_.notify_one();
+  const GenerationId id = next_id_++;
+  RR_TRY(std::unique_ptr<GenerationTask> task,
+         GenerationTask::create(id, std::move(request), std::move(listener), model_.text_model()));
+  RR_TRY_STATUS(check_memory(*task));
+  inbox_.submit(std::move(task));
   return id;
 }
 
-Result<std::unique_ptr<RunningRequest>> LocalGenerator::Worker::check(GenerationRequest request,
-                                                                      GenerationListener listener) {
-  RR_TRY_STATUS(internal::check_stages(model_.tokenizer(), request.stages));
-  RR_TRY_STATUS(check_sampling(request.sampling));
-  RR_TRY(TokenIds prompt, internal::prompt_ids(model_, request));
-  RR_TRY_STATUS(check_length(request, prompt.size()));
-  return std::make_unique<RunningRequest>(next_id_++, std::move(prompt), std::move(request),
-                                          model_.tokenizer(), std::move(listener));
+Status LocalGenerator::Worker::check_memory(const GenerationTask& task) const {
+  const std::size_t blocks = internal::Scheduler::blocks_for(task.most_tokens());
+  if (blocks <= limits_.max_kv_blocks) return ok_status();
+  return Error{Errc::kRejected,
+               fmt::format("{} tokens of prompt and completion take {} for keys and values, and "
+                           "only {} are set aside for them (--kv-memory)",
+                           task.most_tokens(), bytes_for_people(blocks * block_bytes_),
+                           bytes_for_people(limits_.max_kv_blocks * block_bytes_)),
+               task.label()};
 }
 
-Status LocalGenerator::Worker::check_length(const GenerationRequest& request,
-                                            std::size_t prompt_size) const {
-  const std::size_t context = model_.context_length();
-  const std::size_t most = internal::most_tokens(model_.tokenizer(), request.stages, context + 1);
-  if (prompt_size + most > context) {
-    return Error{Errc::kRejected,
-                 fmt::format("the prompt has {} tokens and {}{} may be written, more than the "
-                             "model's context of {}; shorten the prompt or the budget",
-                             prompt_size, most > context ? "more than " : "",
-                             std::min(most, context), context),
-                 ""};
-  }
-  const std::size_t blocks = internal::Scheduler::blocks_for(prompt_size + most);
-  if (blocks > limits_.max_kv_blocks) {
-    return Error{Errc::kRejected,
-                 fmt::format("{} tokens of prompt and completion take {} for keys and values, and "
-                             "only {} are set aside for them (--kv-memory)",
-                             prompt_size + most, bytes_for_people(blocks * block_bytes_),
-                             bytes_for_people(limits_.max_kv_blocks * block_bytes_)),
-                 ""};
-  }
-  return ok_status();
-}
-
-void LocalGenerator::Worker::cancel(GenerationId id) {
-  {
-    const std::lock_guard lock(mutex_);
-    cancelled_.insert(id);
-  }
-  wake_.notify_one();
-}
+void LocalGenerator::Worker::cancel(GenerationId id) { inbox_.cancel(id); }
 
 void LocalGenerator::Worker::expect(TokenIds beginning) {
-  if (!internal::check_ids(model_.tokenizer(), beginning).ok()) return;
+  if (!check_ids(model_.tokenizer(), beginning).ok()) return;
   if (beginning.size() > model_.context_length()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    expected_.push_back(std::move(beginning));
-  }
-  wake_.notify_one();
+  inbox_.expect(std::move(beginning));
 }
 
 LocalGenerator::Counters LocalGenerator::Worker::counters() const {
@@ -190,26 +137,13 @@ void LocalGenerator::Worker::run() {
 
 // Waits where there is nothing to do. False: it is time to stop.
 bool LocalGenerator::Worker::take_news() {
-  std::vector<std::unique_ptr<RunningRequest>> submitted;
-  std::unordered_set<GenerationId> cancelled;
-  std::vector<TokenIds> expected;
-  bool goes_on = true;
-  {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] {
-      return stopping_ || !submitted_.empty() || !cancelled_.empty() || !expected_.empty() ||
-             !scheduler_.is_idle();
-    });
-    submitted.swap(submitted_);
-    cancelled.swap(cancelled_);
-    expected.swap(expected_);
-    goes_on = !stopping_;
+  RequestInbox::News news = inbox_.take(!scheduler_.is_idle());
+  for (auto& task : news.submitted) {
+    scheduler_.add(std::make_unique<RunningRequest>(std::move(task)));
   }
-  for (auto& request : submitted) scheduler_.add(std::move(request));
-  for (TokenIds& beginning : expected) scheduler_.expect(std::move(beginning));
-  if (cancelled.empty()) return goes_on;
-  for (const auto& request : scheduler_.take_out(cancelled)) request->tell_end();
-  return goes_on;
+  for (TokenIds& beginning : news.expected) scheduler_.expect(std::move(beginning));
+  for (const auto& request : scheduler_.take_out(news.cancelled)) request->tell_end();
+  return !news.is_closed;
 }
 
 void LocalGenerator::Worker::do_step() {
@@ -260,9 +194,9 @@ void LocalGenerator::Worker::take_scores(const Step& step) {
 
 void LocalGenerator::Worker::count_step(const Step& step, double seconds) {
   const std::size_t num_read = step.num_read + step.num_expected;
-  Steps& steps = step.num_written == 0 ? totals_.reading
-                 : num_read == 0       ? totals_.writing
-                                       : totals_.mixed;
+  Counters::Steps& steps = step.num_written == 0 ? totals_.reading
+                           : num_read == 0       ? totals_.writing
+                                                 : totals_.mixed;
   ++steps.count;
   steps.read_tokens += num_read;
   totals_.expected_tokens += step.num_expected;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "rr/base/result.h"
+#include "rr/lm/generation_counters.h"
 #include "rr/lm/generator.h"
 #include "rr/lm_local/local_model.h"
 
@@ -45,12 +46,7 @@ struct LocalGeneratorOptions {
 // is longer than the context, or would take more than the memory for keys and values even alone; an
 // id outside the vocabulary; no stage; an empty prompt; messages for a model without a template.
 //
-// Where stages meet, tokens are as the tokenizer would write the text: a forced text is encoded
-// together with the forced text after it ("<answer>" and the "[" of a permutation), but never with
-// what the model wrote before it. Where a free stage that is not the last wrote on past its stop
-// string, and that is not how the following text begins, its last token is taken back and the part
-// up to the stop string's end is written in its place; in the last stage that token stays whole. A
-// token that lies across two stages counts for the first.
+// What becomes of tokens where stages meet: completion_writer.h.
 class LocalGenerator : public Generator {
  public:
   // `model` must outlive the generator and have no other user.
@@ -64,34 +60,8 @@ class LocalGenerator : public Generator {
   void expect(TokenIds beginning) override;
   const TextModel* text_model() const override;
 
-  // Steps of one kind, in sum.
-  struct Steps {
-    std::size_t count = 0;
-    std::size_t read_tokens = 0;     // of prompts
-    std::size_t written_tokens = 0;  // of completions, read as they are written; no wrong drafts
-    double seconds = 0;              // in forward() and choosing tokens
-  };
-
   // Totals since the start, for reports. Those of a request are in before its last event.
-  struct Counters {
-    Steps reading;  // steps that read prompts only
-    Steps writing;  // steps that write only
-    Steps mixed;
-    std::size_t prompt_tokens = 0;      // of requests that ended; so are the next three
-    std::size_t cached_tokens = 0;      // of these, known from other requests
-    std::size_t completion_tokens = 0;  // of completions that ended by themselves
-    std::size_t expected_tokens = 0;    // of prompts read ahead, whoever came for them
-    std::size_t forced_tokens = 0;      // of these, not chosen by the model
-    std::size_t drafted_tokens = 0;     // guessed and read ahead
-    std::size_t right_drafts = 0;       // of these tokens, such as came to be written
-    std::size_t max_running = 0;        // most requests in one step
-    std::size_t stopped = 0;            // times that a request had to wait for memory in its middle
-    std::size_t max_kv_blocks = 0;      // most blocks of keys and values, in use or kept
-    std::size_t evicted_blocks = 0;     // that were kept and had to go
-
-    std::size_t num_steps() const { return reading.count + writing.count + mixed.count; }
-    double busy_s() const { return reading.seconds + writing.seconds + mixed.seconds; }
-  };
+  using Counters = GenerationCounters;
   Counters counters() const;
 
  private:

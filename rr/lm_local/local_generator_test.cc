@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "rr/base/random.h"
+#include "rr/lm/sampler.h"
 #include "rr/lm_local/internal/audience.h"
 #include "rr/lm_local/internal/fake_model.h"
-#include "rr/lm_local/sampler.h"
 
 namespace rr {
 namespace {
@@ -24,7 +24,6 @@ using internal::Audience;
 using internal::expect_same;
 using internal::fake_model;
 using internal::FakeDecoder;
-using internal::hashed_scores;
 using internal::request_of;
 using internal::run;
 using internal::some_prompt;
@@ -34,7 +33,7 @@ using ::testing::HasSubstr;
 const internal::FakeModelOptions kWords = {.words = {" >", " [", "</", "think", "12", "ab"}};
 
 // Never ends by itself.
-internal::FakeScores endless_scores() {
+FakeScores endless_scores() {
   return [](std::span<const TokenId> read, std::span<float> scores) {
     hashed_scores(1)(read, scores);
     scores[scores.size() - 2] = -100;  // FakeTokenizer's end token

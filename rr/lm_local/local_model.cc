@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <array>
 #include <utility>
 
 #include "rr/base/check.h"
@@ -63,32 +62,12 @@ Result<std::unique_ptr<LocalModel>> LocalModel::load(const ModelFiles& files,
 
 LocalModel::LocalModel(Parts parts)
     : parts_(std::move(parts)),
-      text_model_{parts_.tokenizer.get(), chat(), parts_.decoder->config().context_length} {
+      text_model_{.tokenizer = parts_.tokenizer.get(),
+                  .chat = chat(),
+                  .context_length = parts_.decoder->config().context_length} {
   RR_CHECK(tokenizer().vocabulary_size() <= config().vocabulary_size,
            "every token needs a row of the embedding");
-}
-
-Error LocalModel::no_chat() const {
-  if (parts_.no_chat) return *parts_.no_chat;
-  return {Errc::kNotFound, "the model has no chat template", ""};
-}
-
-TokenIds with_begin_token(const Tokenizer& tokenizer, TokenIds ids) {
-  const std::optional<TokenId> begin = tokenizer.begin_token();
-  if (begin && (ids.empty() || ids.front() != *begin)) ids.insert(ids.begin(), *begin);
-  return ids;
-}
-
-std::string bytes_for_people(std::size_t bytes) {
-  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  if (bytes < 1024) return fmt::format("{} B", bytes);
-  double size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1024 && unit + 1 < kUnits.size()) {
-    size /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.1f} {}", size, kUnits[unit]);
+  if (parts_.no_chat) text_model_.no_chat = *parts_.no_chat;
 }
 
 }  // namespace rr

@@ -62,9 +62,8 @@ class LocalModel {
   std::string kernel_name() const { return parts_.decoder->kernel_name(); }
   std::size_t num_threads() const { return parts_.pool->num_threads(); }
 
-  // nullptr: the model has none; no_chat() says why.
+  // nullptr: the model has none; text_model() says why.
   const ChatTemplate* chat() const { return parts_.chat ? &*parts_.chat : nullptr; }
-  Error no_chat() const;
 
   // Prompt and completion together, in tokens.
   std::size_t context_length() const { return config().context_length; }
@@ -75,12 +74,5 @@ class LocalModel {
   Parts parts_;
   TextModel text_model_;
 };
-
-// The ids of a prompt, with the model's begin token in front where it wants one and the prompt does
-// not have it already.
-TokenIds with_begin_token(const Tokenizer& tokenizer, TokenIds ids);
-
-// A size for people: "512 B", "1.5 MiB", "12.0 GiB".
-std::string bytes_for_people(std::size_t bytes);
 
 }  // namespace rr

@@ -188,12 +188,5 @@ TEST(LocalModel, RefusesAnUnknownTemplateAndAMissingFile) {
   EXPECT_FALSE(LocalModel::load("/no/such/model.gguf").ok());
 }
 
-TEST(BytesForPeople, TakesTheUnitThatFits) {
-  EXPECT_EQ(bytes_for_people(0), "0 B");
-  EXPECT_EQ(bytes_for_people(1023), "1023 B");
-  EXPECT_EQ(bytes_for_people(1536), "1.5 KiB");
-  EXPECT_EQ(bytes_for_people(std::size_t{12} << 30), "12.0 GiB");
-}
-
 }  // namespace
 }  // namespace rr

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "rr/lm_local/internal/prompt.h"
-#include "rr/lm_local/sampler.h"
+#include "rr/lm/sampler.h"
 
 namespace rr {
 namespace {
@@ -15,7 +14,7 @@ constexpr std::size_t kLogitBytes = std::size_t{32} << 20;
 }  // namespace
 
 Result<std::vector<float>> score_tokens(LocalModel& model, std::span<const TokenId> ids) {
-  RR_TRY_STATUS(internal::check_ids(model.tokenizer(), ids));
+  RR_TRY_STATUS(check_ids(model.tokenizer(), ids));
   if (ids.size() > model.context_length()) {
     return Error{Errc::kRejected,
                  fmt::format("{} tokens are more than the model's context of {}", ids.size(),

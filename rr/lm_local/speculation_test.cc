@@ -23,11 +23,8 @@ using internal::Audience;
 using internal::expect_same;
 using internal::fake_model;
 using internal::FakeDecoder;
-using internal::FakeScores;
-using internal::hashed_scores;
 using internal::request_of;
 using internal::run;
-using internal::scripted_scores;
 using internal::some_prompt;
 
 const internal::FakeModelOptions kWords = {.words = {"ab", "cda", " >", " [", "</", "think"}};

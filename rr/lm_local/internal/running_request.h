@@ -1,16 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
+#include <utility>
 
-#include "rr/lm/generator.h"
-#include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm/generation_task.h"
 #include "rr/lm_local/internal/drafter.h"
 #include "rr/lm_local/internal/kept_sequence.h"
 #include "rr/nn/decoder.h"
@@ -28,19 +25,16 @@ namespace rr::internal {
 // as if nothing had been. Not thread-safe; several requests may take() at once.
 class RunningRequest {
  public:
-  // The tokenizer must outlive it. Requires a prompt that is not empty, and what CompletionWriter
-  // requires.
-  RunningRequest(GenerationId id, TokenIds prompt, GenerationRequest request,
-                 const Tokenizer& tokenizer, GenerationListener listener);
+  explicit RunningRequest(std::unique_ptr<GenerationTask> task) : task_(std::move(task)) {}
 
-  GenerationId id() const { return id_; }
-  bool reads_prompt() const { return num_seen_ < prompt_.size(); }
-  std::size_t num_written() const { return writer_.ids().size(); }
-  std::size_t num_forced() const { return writer_.num_forced(); }
-  std::size_t num_tokens() const { return prompt_.size() + num_written(); }
+  GenerationId id() const { return task_->id(); }
+  bool reads_prompt() const { return num_seen_ < task_->prompt().size(); }
+  std::size_t num_written() const { return written_ids().size(); }
+  std::size_t num_forced() const { return task_->num_forced(); }
+  std::size_t num_tokens() const { return task_->num_tokens(); }
   std::size_t num_cached() const { return num_cached_; }
 
-  const TokenIds& written_ids() const { return writer_.ids(); }
+  const TokenIds& written_ids() const { return task_->written(); }
 
   // Other texts that drafts may come from; they must outlive the last next_chunk().
   void look_in(const std::deque<TokenIds>& earlier) { drafter_.look_in(earlier); }
@@ -87,35 +81,24 @@ class RunningRequest {
   // What forward() said of that chunk: rows of `row_size` scores, as many as it asked for.
   void take(std::span<const float> scores, std::size_t row_size);
 
-  void fail(Error error) { error_ = std::move(error); }
+  void fail(Error error) { task_->fail(std::move(error)); }
   bool is_finished() const;
 
   // Tells the listener what was written since the last time, if anything.
   void tell_text();
 
   // The last event. Not finished: it was cancelled.
-  void tell_end();
+  void tell_end() { task_->tell_end(is_finished(), num_cached_); }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   std::span<const TokenId> unread() const;
   TokenIds next_draft(std::size_t most);
   bool is_as_drafted(std::size_t place, std::size_t drafted_from) const;
   void settle_draft(std::size_t num_right);
   std::size_t num_keepable() const;
   TokenIds block_ids(std::size_t start) const;
-  void take_row(std::span<const float> scores, std::size_t place);
-  std::string new_text();
-  Completion make_completion();
 
-  GenerationId id_;
-  TokenIds prompt_;
-  GenerationListener listener_;
-  CompletionWriter writer_;
-  std::vector<float> logprobs_;
-  std::optional<Completion::EndToken> end_;
-  std::optional<Error> error_;
+  std::unique_ptr<GenerationTask> task_;
 
   Drafter drafter_;
   Draft draft_;
@@ -124,14 +107,6 @@ class RunningRequest {
   std::optional<KeptSequence> sequence_;
   std::size_t num_seen_ = 0;    // tokens of prompt and completion that have been read once
   std::size_t num_cached_ = 0;  // tokens of the prompt that never were
-
-  StreamDecoder stream_;
-  std::size_t num_streamed_ = 0;  // ids that went through stream_
-  std::string text_;              // told so far
-
-  Clock::time_point submitted_ = Clock::now();
-  std::optional<Clock::time_point> started_;
-  std::optional<Clock::time_point> first_token_;
 };
 
 }  // namespace rr::internal

@@ -1,4 +1,4 @@
-#include "rr/lm_local/sampler.h"
+#include "rr/lm/sampler.h"
 
 #include <gtest/gtest.h>
 

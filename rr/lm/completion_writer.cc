@@ -1,4 +1,4 @@
-#include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm/completion_writer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,10 +8,9 @@
 
 #include "rr/base/check.h"
 #include "rr/base/utf8.h"
-#include "rr/lm_local/internal/prompt.h"
-#include "rr/lm_local/sampler.h"
+#include "rr/lm/sampler.h"
 
-namespace rr::internal {
+namespace rr {
 namespace {
 
 // Where the first of the stop strings ends in `text`; those that end before `from` were looked for
@@ -103,7 +102,7 @@ std::optional<StopReason> CompletionWriter::run(const PermutationStage&) {
   while (!permutation_->only_one_left() || permutation_->has_begun()) {
     if (!permutation_->has_begun()) permutation_->begin(std::exchange(waiting_, {}));
     for (const TokenId id : permutation_->take_certain()) add(id, true);
-    std::optional<PermutationWriter::Decided> decided = permutation_->take_decided();
+    std::optional<internal::PermutationWriter::Decided> decided = permutation_->take_decided();
     if (!decided) return std::nullopt;
     choices_.back().push_back(decided->choice);
     waiting_parts_.clear();
@@ -317,4 +316,4 @@ std::size_t most_tokens(const Tokenizer& tokenizer, std::span<const Stage> stage
   return total;
 }
 
-}  // namespace rr::internal
+}  // namespace rr

@@ -1,4 +1,4 @@
-#include "rr/lm_local/internal/completion_writer.h"
+#include "rr/lm/completion_writer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "rr/base/random.h"
-#include "rr/lm_local/internal/fake_model.h"
+#include "rr/lm/fake_tokenizer.h"
 
-namespace rr::internal {
+namespace rr {
 namespace {
 
 using ::testing::ElementsAre;
@@ -404,4 +404,4 @@ TEST(TokenChoiceStage, TakesTheLikeliestAndKeepsAllProbabilities) {
 }
 
 }  // namespace
-}  // namespace rr::internal
+}  // namespace rr

@@ -11,16 +11,23 @@
 #include "rr/base/random.h"
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
+#include "rr/lm/internal/permutation_writer.h"
 #include "rr/lm/tokenizer.h"
-#include "rr/lm_local/internal/permutation_writer.h"
 
-namespace rr::internal {
+namespace rr {
 
 // Writes one completion through its stages: takes the model's scores when a token is to be chosen,
-// and adds by itself what is forced. Knows no decoder, no threads and no other request.
+// and adds by itself what is forced. Knows no model, no threads and no other request.
 //
-// A token that was chosen last may be taken back by the call that chose it (see
-// local_generator.h on stop strings); none that a later call has seen.
+// Where stages meet, tokens are as the tokenizer would write the text: a forced text is encoded
+// together with the forced text after it ("<answer>" and the "[" of a permutation), but never with
+// what the model wrote before it. Where a free stage that is not the last wrote on past its stop
+// string, and that is not how the following text begins, its last token is taken back and the part
+// up to the stop string's end is written in its place; in the last stage that token stays whole. A
+// token that lies across two stages counts for the first.
+//
+// So a token that was chosen last may be taken back by the call that chose it; none that a later
+// call has seen.
 class CompletionWriter {
  public:
   // The tokenizer must outlive the writer. Requires stages that check_stages() accepts and options
@@ -103,7 +110,7 @@ class CompletionWriter {
   std::size_t num_free_tokens_ = 0;
   std::optional<StopReason> free_stop_;
 
-  std::optional<PermutationWriter> permutation_;
+  std::optional<internal::PermutationWriter> permutation_;
 };
 
 // Refuses no stage at all, an empty stop string, a permutation of nothing, and a choice of nothing
@@ -116,4 +123,4 @@ Status check_stages(const Tokenizer& tokenizer, std::span<const Stage> stages);
 std::size_t most_tokens(const Tokenizer& tokenizer, std::span<const Stage> stages,
                         std::size_t limit);
 
-}  // namespace rr::internal
+}  // namespace rr

@@ -1,4 +1,4 @@
-#include "rr/lm_local/internal/permutation_writer.h"
+#include "rr/lm/internal/permutation_writer.h"
 
 #include <algorithm>
 #include <numeric>
