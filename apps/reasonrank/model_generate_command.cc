@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/engine.h"
 #include "apps/reasonrank/jsonl_tool.h"
 #include "apps/reasonrank/model_command.h"
 #include "apps/reasonrank/model_options.h"
 #include "rr/base/progress.h"
 #include "rr/lm/sampler.h"
-#include "rr/lm_local/local_generator.h"
 
 namespace rr {
 namespace {
@@ -32,6 +32,7 @@ struct Options {
 // Lines that are being answered at once: enough to keep every place of the generator taken while
 // the first of them is waited for.
 constexpr std::size_t kMaxInFlight = 128;
+constexpr std::size_t kMaxSequences = 32;
 
 Result<Role> parse_role(const std::string& name, const std::string& where) {
   for (const Role role : {Role::kSystem, Role::kUser, Role::kAssistant}) {
@@ -89,8 +90,8 @@ struct InFlight {
   std::future<Completion> completion;
 };
 
-Result<InFlight> submit(LocalGenerator& generator, GenerationRequest request,
-                        const std::string& where, bool with_stream) {
+Result<InFlight> submit(Generator& generator, GenerationRequest request, const std::string& where,
+                        bool with_stream) {
   const auto promise = std::make_shared<std::promise<Completion>>();
   InFlight in_flight{where, promise->get_future()};
   const auto listen = [promise, with_stream](const GenerationEvent& event) {
@@ -123,7 +124,7 @@ Json json_of(const Completion& completion) {
 }
 
 // Many lines at once, answers in their order.
-Status answer_lines(LocalGenerator& generator, const Options& options, JsonlOutput& output) {
+Status answer_lines(Generator& generator, const Options& options, JsonlOutput& output) {
   JsonlInput input(options.lines);
   Progress progress("generating", 0, "prompts");
   std::deque<InFlight> in_flight;
@@ -150,7 +151,7 @@ Status answer_lines(LocalGenerator& generator, const Options& options, JsonlOutp
 }
 
 // For a person: the text as it comes.
-Status stream_answer(LocalGenerator& generator, const Options& options) {
+Status stream_answer(Generator& generator, const Options& options) {
   JsonlInput input(options.lines);
   RR_TRY(const std::optional<JsonlInput::Line> line, input.next());
   RR_TRY(GenerationRequest request, request_of(*line, *generator.text_model()->tokenizer, options));
@@ -169,16 +170,10 @@ Status generate(const Options& options) {
   const bool with_stream =
       options.lines.has_prompt && options.lines.output.empty() && isatty(STDOUT_FILENO) == 1;
   RR_TRY(JsonlOutput output, JsonlOutput::open(options.lines.output));
-  RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
-  LocalGeneratorOptions generator_options;
-  generator_options.kv_memory_bytes = options.generator.kv_memory;
-  generator_options.speculation = options.generator.speculation;
-  LocalGenerator generator(*model, generator_options);
-  RR_TRY_STATUS(with_stream ? stream_answer(generator, options)
-                            : answer_lines(generator, options, output));
-  if (options.generator.stats) {
-    fmt::print(stderr, "{}", format_stats(generator.counters(), *model));
-  }
+  RR_TRY(const Engine engine, start_engine(options.model, options.generator, kMaxSequences));
+  RR_TRY_STATUS(with_stream ? stream_answer(*engine.generator, options)
+                            : answer_lines(*engine.generator, options, output));
+  if (options.generator.stats) fmt::print(stderr, "{}", engine.stats());
   return ok_status();
 }
 
@@ -234,6 +229,7 @@ void add_model_generate_command(CLI::App& model, int& exit_code) {
       "Examples:\n"
       "  reasonrank model generate -p 'The sky is blue because'\n"
       "  reasonrank model generate --chat -p 'Why is the sky blue?' --temperature 0.7 --seed 1\n"
+      "  reasonrank model generate --engine llama.cpp --model gemma.gguf --chat -p 'Why?'\n"
       "  reasonrank model generate prompts.jsonl -o answers.jsonl --max-tokens 500 --stop "
       "'\\n\\n'");
   command->callback([options, &exit_code] { exit_code = run(*options); });

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "apps/reasonrank/choice_option.h"
-#include "rr/base/machine.h"
 #include "rr/nn/adapter_stack.h"
 #include "rr/nn/overlaid_model.h"
 #include "rr/train/trained_model.h"
@@ -60,10 +59,18 @@ void add_model_options_without_compute(CLI::App& command, ModelOptions& options)
 }
 
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) {
+  add_choice<EngineKind>(command, "--engine", options.engine,
+                         {{"own", EngineKind::kOwn}, {"llama.cpp", EngineKind::kLlamaCpp}},
+                         "what runs the model: own; or llama.cpp, where the program was built with "
+                         "it, for other architectures, file types and accelerators");
+  command
+      .add_option("--gpu-layers", options.gpu_layers,
+                  "layers that llama.cpp puts on an accelerator (default: all, where there is one)")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{100000}));
   command
       .add_option("--kv-memory", options.kv_memory,
                   "memory for keys and values, such as 2GiB or 500MB; 0: three quarters of what is "
-                  "free")
+                  "free (llama.cpp: room for 65,536 tokens, at most half of what is free)")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
   command.add_flag("--speculation,!--no-speculation", options.speculation,
@@ -71,54 +78,6 @@ void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) 
                    "once; what is written does not depend on it (on)");
   command.add_flag("--stats", options.stats,
                    "tell at the end where time and memory went, on standard error");
-}
-
-std::string format_stats(const LocalGenerator::Counters& counters, const LocalModel& model) {
-  const auto rate = [](std::size_t tokens, double seconds) {
-    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-  };
-  const auto share = [](std::size_t part, std::size_t whole) {
-    return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
-  };
-  std::string text =
-      fmt::format("model: {}, {} threads\n", model.kernel_name(), model.num_threads());
-  const auto add_steps = [&](const char* name, const GenerationCounters::Steps& steps) {
-    if (steps.count == 0) return;
-    text += fmt::format("{}: {} steps in {:.2f} s", name, steps.count, steps.seconds);
-    if (steps.read_tokens > 0) {
-      text += fmt::format("; {} tokens read, {:.0f} a second", steps.read_tokens,
-                          rate(steps.read_tokens, steps.seconds));
-    }
-    if (steps.written_tokens > 0) {
-      text +=
-          fmt::format("; {} written, {:.0f} a second, {:.1f} a step", steps.written_tokens,
-                      rate(steps.written_tokens, steps.seconds),
-                      static_cast<double>(steps.written_tokens) / static_cast<double>(steps.count));
-    }
-    text += "\n";
-  };
-  add_steps("steps that read prompts", counters.reading);
-  add_steps("steps that write", counters.writing);
-  add_steps("steps that do both", counters.mixed);
-  text +=
-      fmt::format("prompts: {} tokens, {} ({:.0f} %) known and not read again, {} read ahead\n",
-                  counters.prompt_tokens, counters.cached_tokens,
-                  share(counters.cached_tokens, counters.prompt_tokens), counters.expected_tokens);
-  text +=
-      fmt::format("completions: {} tokens, {} ({:.0f} %) forced; most at once {}\n",
-                  counters.completion_tokens, counters.forced_tokens,
-                  share(counters.forced_tokens, counters.completion_tokens), counters.max_running);
-  if (counters.drafted_tokens > 0) {
-    text += fmt::format("drafts: {} tokens guessed and read, {} ({:.0f} %) right\n",
-                        counters.drafted_tokens, counters.right_drafts,
-                        share(counters.right_drafts, counters.drafted_tokens));
-  }
-  const std::size_t block_bytes = model.memory().kv_bytes_per_token * kKvBlockTokens;
-  text += fmt::format(
-      "keys and values: at most {}; {} blocks dropped, {} requests stopped for want of memory\n",
-      bytes_for_people(counters.max_kv_blocks * block_bytes), counters.evicted_blocks,
-      counters.stopped);
-  return text;
 }
 
 void add_adapter_option(CLI::App& command, ModelOptions& options) {

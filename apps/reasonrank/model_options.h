@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "rr/base/result.h"
-#include "rr/lm_local/local_generator.h"
 #include "rr/lm_local/local_model.h"
 #include "rr/weights/model_files.h"
 
@@ -35,19 +35,20 @@ void add_model_options_without_compute(CLI::App& command, ModelOptions& options)
 // "bf16", "f32", "int8", "int4".
 std::string precision_name(Precision precision);
 
+// What runs a model in this process: nn, or llama.cpp.
+enum class EngineKind { kOwn, kLlamaCpp };
+
 // How a command's generator uses the machine, and whether it tells.
 struct GeneratorCommandOptions {
+  EngineKind engine = EngineKind::kOwn;
+  std::optional<std::size_t> gpu_layers;  // of llama.cpp, on an accelerator; none: all
   std::size_t kv_memory = 0;  // bytes for keys and values; 0: three quarters of what is free
   bool speculation = true;
   bool stats = false;
 };
 
-// --kv-memory, --no-speculation and --stats.
+// --engine, --gpu-layers, --kv-memory, --no-speculation and --stats.
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
-
-// Lines for standard error on what the generator did, each ended: steps by kind with their speed,
-// prompts not read again, forced tokens, drafts, memory for keys and values.
-std::string format_stats(const LocalGenerator::Counters& counters, const LocalModel& model);
 
 // What they mean to the room lm_local. Requires options that the command line has checked.
 LocalModelOptions local_model_options(const ModelOptions& options);

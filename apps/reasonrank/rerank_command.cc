@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/engine.h"
 #include "apps/reasonrank/remote_options.h"
 #include "apps/reasonrank/rerank_inputs.h"
 #include "apps/reasonrank/rerank_options.h"
@@ -22,7 +23,6 @@
 #include "rr/base/progress.h"
 #include "rr/ir/run_file.h"
 #include "rr/lm/tokenizer.h"
-#include "rr/lm_local/local_generator.h"
 #include "rr/lm_remote/remote_generator.h"
 #include "rr/rerank/driver.h"
 #include "rr/rerank/journal.h"
@@ -209,10 +209,9 @@ class RunListener : public RerankListener {
 // What answers: a model here or elsewhere, or a recording of one, perhaps behind a cache; and how
 // its passages are cut.
 struct Backend {
-  std::unique_ptr<LocalModel> model;
-  std::unique_ptr<Tokenizer> tokenizer;   // of a remote model
-  RemoteGenerator* remote = nullptr;      // `engine`, where it is one
-  const LocalGenerator* local = nullptr;  // `engine`, where it runs its own model
+  Engine local;                          // where the model runs here; its generator is `engine`
+  std::unique_ptr<Tokenizer> tokenizer;  // of a remote model
+  RemoteGenerator* remote = nullptr;     // `engine`, where it is one
   std::unique_ptr<Generator> engine;
   CachedBackend cached;
   Generator* generator = nullptr;  // the one to ask
@@ -237,18 +236,12 @@ Status use_remote(const RerankCommandOptions& options, std::unique_ptr<RemoteGen
 }
 
 Status use_local(const RerankCommandOptions& options, Backend& backend) {
-  RR_TRY(backend.model, load_model(options.model));
-  if (backend.model->chat() == nullptr) return backend.model->text_model().no_chat;
-  if (!backend.cut) {
-    backend.cut = cut_to_tokens(backend.model->tokenizer(), *options.passage_tokens);
-  }
-  LocalGeneratorOptions generator_options;
-  generator_options.max_sequences = options.driver.max_in_flight;
-  generator_options.kv_memory_bytes = options.generator.kv_memory;
-  generator_options.speculation = options.generator.speculation;
-  auto generator = std::make_unique<LocalGenerator>(*backend.model, generator_options);
-  backend.local = generator.get();
-  backend.engine = std::move(generator);
+  RR_TRY(backend.local,
+         start_engine(options.model, options.generator, options.driver.max_in_flight));
+  const TextModel& model = backend.local.text_model();
+  if (model.chat == nullptr) return model.no_chat;
+  if (!backend.cut) backend.cut = cut_to_tokens(*model.tokenizer, *options.passage_tokens);
+  backend.engine = std::move(backend.local.generator);
   return ok_status();
 }
 
@@ -406,7 +399,7 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
   } else if (options.replay.empty()) {
     RR_TRY(source, find_model(options.model));
     settings["model"] = fs::weakly_canonical(source).string();
-    settings["compute"] = precision_name(options.model.compute);
+    settings["compute"] = arithmetic_name(options.model, options.generator);
     std::string adapters;
     for (const std::string& adapter : options.model.adapters) {
       RR_TRY(const std::string seen, stamp(adapter));
@@ -460,9 +453,7 @@ Status rerank(const RerankCommandOptions& options) {
   RR_TRY_STATUS(write_outputs(options, inputs, finished, outputs));
   say("{}{}", format_summary(summarise(options, inputs, finished, run)),
       format_backend_report(backend));
-  if (options.generator.stats && backend.local != nullptr) {
-    say("{}", format_stats(backend.local->counters(), *backend.model));
-  }
+  if (options.generator.stats && backend.local.stats) say("{}", backend.local.stats());
   return ok_status();
 }
 

@@ -27,6 +27,7 @@ Examples:
   reasonrank rerank --index idx --topics bright.jsonl --bm25q -k 100 -o out.trec
   reasonrank rerank --requests requests.json -o out.trec --no-reasoning
   reasonrank rerank --index idx --topics t.jsonl --adapter runs/a --method pointwise -o out.trec
+  reasonrank rerank --engine llama.cpp --model gemma.gguf --requests requests.json -o out.trec
   reasonrank rerank --replay out.jsonl -o again.trec
   reasonrank rerank --endpoint http://a:8000/v1 --endpoint http://b:8000/v1 --model NAME \
     --cache answers.sqlite --requests requests.json -o out.trec   (docs/remote.md))";

@@ -12,6 +12,7 @@
 
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/engine.h"
 #include "apps/reasonrank/model_options.h"
 #include "apps/reasonrank/remote_options.h"
 #include "apps/reasonrank/synthesize_inputs.h"
@@ -19,7 +20,6 @@
 #include "rr/base/progress.h"
 #include "rr/lm/replay_generator.h"
 #include "rr/lm_cache/prices.h"
-#include "rr/lm_local/local_generator.h"
 #include "rr/lm_remote/remote_generator.h"
 #include "rr/rerank/journal.h"
 #include "rr/synth/synthesis_driver.h"
@@ -55,6 +55,7 @@ struct SynthesizeOptions {
   CacheCommandOptions cache;
   std::string replay;
   ModelOptions model;
+  GeneratorCommandOptions generator;
   std::string judge_model;  // empty: nobody judges
   SynthesisOptions synthesis;
   Teacher limits;  // its generator is made later
@@ -73,7 +74,7 @@ std::size_t in_flight_of(const SynthesizeOptions& options) {
 
 // A model that teaches, here or elsewhere, or a recording of one; perhaps behind a cache.
 struct TeacherBackend {
-  std::unique_ptr<LocalModel> model;
+  Engine local;                       // where the model runs here; its generator is `engine`
   RemoteGenerator* remote = nullptr;  // `engine`, where it is one
   std::unique_ptr<Generator> engine;
   CachedBackend cached;
@@ -86,12 +87,11 @@ Status start_local(const SynthesizeOptions& options, const ModelOptions& model,
                    TeacherBackend& backend) {
   RR_TRY(const fs::path path, find_model(model));
   backend.name = path.filename().string();
-  RR_TRY(backend.model, load_model(model));
-  if (backend.model->chat() == nullptr) return backend.model->text_model().no_chat;
-  backend.cut = cut_to_tokens(backend.model->tokenizer(), options.passage_tokens);
-  LocalGeneratorOptions local;
-  local.max_sequences = in_flight_of(options);
-  backend.engine = std::make_unique<LocalGenerator>(*backend.model, local);
+  RR_TRY(backend.local, start_engine(model, options.generator, in_flight_of(options)));
+  const TextModel& text_model = backend.local.text_model();
+  if (text_model.chat == nullptr) return text_model.no_chat;
+  backend.cut = cut_to_tokens(*text_model.tokenizer, options.passage_tokens);
+  backend.engine = std::move(backend.local.generator);
   return ok_status();
 }
 
@@ -153,7 +153,7 @@ Json settings_of(const SynthesizeOptions& options, const SynthesizeInputs& input
               {"domain", domain_name(options.inputs.domain)},
               {"teacher", teacher},
               {"judge", options.judge_model},
-              {"compute", precision_name(options.model.compute)},
+              {"compute", arithmetic_name(options.model, options.generator)},
               {options.remote.is_used() ? "passage_words" : "passage_tokens",
                options.remote.is_used() ? options.passage_words : options.passage_tokens},
               {"list_size", synthesis.list.size},
@@ -330,6 +330,9 @@ Status synthesize(SynthesizeOptions options) {
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   print_report(report, inputs, resumed, elapsed.count());
   print_backend_report(backend);
+  if (options.generator.stats && backend.local.stats) {
+    fmt::print(stderr, "{}", backend.local.stats());
+  }
   return ok_status();
 }
 
@@ -541,6 +544,7 @@ void add_synthesize_command(CLI::App& app, int& exit_code) {
   add_input_options(*command, options->inputs);
   add_teacher_options(*command, *options);
   add_model_options(*command, options->model);
+  add_generator_options(*command, options->generator);
   add_remote_options(*command, options->remote);
   add_cache_options(*command, options->cache);
   add_list_options(*command, *options);

@@ -162,6 +162,19 @@ RenderedPrompt render_llama31(const Messages& messages) {
   return out.take();
 }
 
+// What a whole exchange has behind the prompt of its question.
+RenderedPrompt answer_behind_question(const ChatTemplate::Renderer& renderer,
+                                      std::string_view answer) {
+  Messages messages = {{Role::kUser, "?"}};
+  const std::size_t begin = renderer(messages, true).text.size();
+  messages.push_back({Role::kAssistant, std::string(answer)});
+  RenderedPrompt whole = renderer(messages, false);
+  std::erase_if(whole.control, [&](const TextRange& range) { return range.begin < begin; });
+  for (TextRange& range : whole.control) range = {range.begin - begin, range.end - begin};
+  whole.text.erase(0, begin);
+  return whole;
+}
+
 std::string hint() {
   return fmt::format("known are {}; --chat-template NAME sets one",
                      fmt::join(ChatTemplate::known_names(), ", "));
@@ -217,16 +230,27 @@ Result<ChatTemplate> ChatTemplate::named(std::string_view name) {
 
 Result<ChatTemplate> ChatTemplate::detect(const ModelFiles& files) {
   RR_TRY(const std::optional<std::string> text, read_template(files));
-  if (!text) {
-    return Error{Errc::kNotFound, "the model's files hold no chat template; " + hint(),
-                 files.path().string()};
+  return detect(text, files.path().string());
+}
+
+Result<ChatTemplate> ChatTemplate::detect(const std::optional<std::string>& jinja,
+                                          const std::string& where) {
+  if (!jinja) {
+    return Error{Errc::kNotFound, "the model's files hold no chat template; " + hint(), where};
   }
-  if (const auto name = internal::detect_template(*text)) return named(*name);
+  if (const auto name = internal::detect_template(*jinja)) return named(*name);
   return Error{Errc::kMalformed, "the model's chat template is none of the known ones; " + hint(),
-               files.path().string()};
+               where};
+}
+
+ChatTemplate ChatTemplate::rendered_by(std::string name, Renderer renderer) {
+  ChatTemplate made(std::move(name));
+  made.renderer_ = std::move(renderer);
+  return made;
 }
 
 RenderedPrompt ChatTemplate::render(const Messages& messages, const ChatOptions& options) const {
+  if (renderer_) return renderer_(messages, true);
   if (name_ == "qwen3") {
     return render_qwen3(messages, options.thinking ? ThinkPrefix::kNone : ThinkPrefix::kEmpty);
   }
@@ -237,6 +261,7 @@ RenderedPrompt ChatTemplate::render(const Messages& messages, const ChatOptions&
 }
 
 RenderedPrompt ChatTemplate::render_answer(std::string_view answer) const {
+  if (renderer_) return answer_behind_question(renderer_, answer);
   PromptWriter out;
   if (name_.starts_with("llama-3")) {
     return out.text(internal::strip_white_space(answer)).control("<|eot_id|>").take();

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,15 @@ class ChatTemplate {
   // (kNotFound), with the known names and the option to set one.
   static Result<ChatTemplate> detect(const ModelFiles& files);
 
+  // The same from the text of a template; nullopt: the files hold none.
+  static Result<ChatTemplate> detect(const std::optional<std::string>& jinja,
+                                     const std::string& where);
+
+  // A family that somebody else writes: the messages, and where `opens_answer` the opening of the
+  // assistant's turn.
+  using Renderer = std::function<RenderedPrompt(const Messages& messages, bool opens_answer)>;
+  static ChatTemplate rendered_by(std::string name, Renderer renderer);
+
   static std::vector<std::string> known_names();
 
   const std::string& name() const { return name_; }
@@ -58,6 +69,7 @@ class ChatTemplate {
   explicit ChatTemplate(std::string name) : name_(std::move(name)) {}
 
   std::string name_;
+  Renderer renderer_;  // empty: one of our own
 };
 
 }  // namespace rr

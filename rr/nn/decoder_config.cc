@@ -402,7 +402,8 @@ Result<DecoderConfig> read_gguf(const ModelFiles& files, const std::string& wher
   if (config.architecture != "llama" && config.architecture != "qwen2" &&
       config.architecture != "qwen3") {
     return Error{Errc::kRejected,
-                 fmt::format("expected architecture llama, qwen2 or qwen3, found \"{}\"",
+                 fmt::format("expected architecture llama, qwen2 or qwen3, found \"{}\"; --engine "
+                             "llama.cpp runs others",
                              config.architecture),
                  where};
   }

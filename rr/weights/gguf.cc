@@ -343,10 +343,11 @@ class GgufParser {
     RR_TRY(const auto type, reader_.number<std::uint32_t>("the type of a tensor"));
     const std::optional<TensorType> known = known_type(type);
     if (!known) {
-      return reader_.error(
-          fmt::format("tensor {} is of type {}, which is not read; expected one of F32 F16 "
-                      "BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K",
-                      in_quotes(tensor.name), foreign_type_name(type)));
+      return reader_.error(fmt::format(
+          "tensor {} is of type {}, which is not read; expected one of F32 F16 "
+          "BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K (--engine llama.cpp reads "
+          "others)",
+          in_quotes(tensor.name), foreign_type_name(type)));
     }
     tensor.type = *known;
     return tensor;

@@ -38,8 +38,8 @@ Status check_kind_of_tokenizer(const Json& metadata, const std::string& where) {
   RR_TRY(const std::string model, json_string(metadata, "tokenizer.ggml.model", where));
   if (model == "gpt2") return ok_status();
   return Error{Errc::kMalformed,
-               fmt::format("expected a byte-level BPE tokenizer (\"gpt2\"), found \"{}\", which is "
-                           "not supported",
+               fmt::format("expected a byte-level BPE tokenizer (\"gpt2\"), found \"{}\"; --engine "
+                           "llama.cpp reads others",
                            model),
                where};
 }
