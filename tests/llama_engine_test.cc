@@ -52,7 +52,7 @@ class Agreement : public ::testing::Test {
     LlamaOptions llama;
     llama.num_threads = 1;
     llama.max_sequences = 8;
-    llama.kv_memory_bytes = std::size_t{256} << 20;
+    llama.context_tokens = 1024;
     theirs_ = LlamaGenerator::load(path_, llama).value();
   }
   static void TearDownTestSuite() {
@@ -450,11 +450,14 @@ TEST_F(LlamaProgram, ReadsACommonPromptOnce) {
   EXPECT_NE(together[3].token_logprobs, alone.token_logprobs);
 }
 
-// 512 bytes of keys and values a token, so room for 768 tokens: two at once, of twelve.
+// 512 bytes of keys and values a token, so room for two of these contexts: two at once, of twelve.
 TEST_F(LlamaProgram, GetsEveryoneToTheEndInLittleMemory) {
   const fs::path file = directory_ / "gpt2.gguf";
-  const auto small = load(file, tiny(8, 768 * 512));
-  EXPECT_EQ(small->kv_tokens(), 768u);
+  LlamaOptions options = tiny(8, 1100 * 512);
+  options.context_tokens = 400;
+  const auto small = load(file, options);
+  EXPECT_EQ(small->kv_tokens(), 2 * 512u);  // whole multiples of 256
+  EXPECT_EQ(small->text_model()->context_length, 400u);
   std::vector<GenerationRequest> requests;
   for (std::size_t i = 0; i < 12; ++i) {
     requests.push_back(request_of(some_prompt(250, i), 60, {.temperature = 1, .seed = i}));
@@ -546,7 +549,8 @@ TEST_F(LlamaProgram, RefusesOptionsOfTheOtherEngine) {
     EXPECT_EQ(num_lines(outcome.err), 1u) << outcome.err;
     return outcome.err;
   };
-  EXPECT_THAT(error("--gpu-layers 3"), HasSubstr("--gpu-layers needs --engine llama.cpp"));
+  EXPECT_THAT(error("--gpu-layers 3"),
+              HasSubstr("--gpu-layers and --context need --engine llama.cpp"));
   EXPECT_THAT(error("--engine llama.cpp --compute int8"),
               HasSubstr("--compute int8 needs --engine own"));
   EXPECT_THAT(error("--engine llama.cpp --adapter ."), HasSubstr("--adapter needs --engine own"));

@@ -78,9 +78,11 @@ std::string format_stats(const LlamaGenerator& generator) {
 
 Result<Engine> start_own(const ModelOptions& options, const GeneratorCommandOptions& how,
                          std::size_t max_sequences) {
-  if (how.gpu_layers) {
+  if (how.gpu_layers || how.context) {
     return Error{Errc::kRejected,
-                 "--gpu-layers needs --engine llama.cpp: our own engine runs on the CPU", ""};
+                 "--gpu-layers and --context need --engine llama.cpp: our own engine runs on the "
+                 "CPU, and takes memory as it comes",
+                 ""};
   }
   Engine engine;
   RR_TRY(engine.model, load_model(options));
@@ -121,6 +123,7 @@ Result<Engine> start_llama(const ModelOptions& options, const GeneratorCommandOp
   llama.gpu_layers = how.gpu_layers;
   llama.chat_template = options.chat_template;
   llama.max_sequences = max_sequences;
+  llama.context_tokens = how.context.value_or(0);
   llama.kv_memory_bytes = how.kv_memory;
   RR_TRY(std::unique_ptr<LlamaGenerator> generator, LlamaGenerator::load(path, llama));
   Engine engine;

@@ -68,9 +68,14 @@ void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) 
                   "layers that llama.cpp puts on an accelerator (default: all, where there is one)")
       ->check(CLI::Range(std::size_t{0}, std::size_t{100000}));
   command
+      .add_option("--context", options.context,
+                  "tokens of a prompt with its reply that llama.cpp has room for (default: the "
+                  "model's own context, at most 16384)")
+      ->check(CLI::Range(std::size_t{512}, std::size_t{1} << 30));
+  command
       .add_option("--kv-memory", options.kv_memory,
                   "memory for keys and values, such as 2GiB or 500MB; 0: three quarters of what is "
-                  "free (llama.cpp: room for 65,536 tokens, at most half of what is free)")
+                  "free (llama.cpp: half of it)")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
   command.add_flag("--speculation,!--no-speculation", options.speculation,

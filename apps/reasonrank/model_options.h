@@ -42,12 +42,13 @@ enum class EngineKind { kOwn, kLlamaCpp };
 struct GeneratorCommandOptions {
   EngineKind engine = EngineKind::kOwn;
   std::optional<std::size_t> gpu_layers;  // of llama.cpp, on an accelerator; none: all
+  std::optional<std::size_t> context;     // of llama.cpp, in tokens; none: as the model has it
   std::size_t kv_memory = 0;  // bytes for keys and values; 0: three quarters of what is free
   bool speculation = true;
   bool stats = false;
 };
 
-// --engine, --gpu-layers, --kv-memory, --no-speculation and --stats.
+// --engine, --gpu-layers, --context, --kv-memory, --no-speculation and --stats.
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
 
 // What they mean to the room lm_local. Requires options that the command line has checked.

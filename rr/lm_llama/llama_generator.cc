@@ -32,32 +32,26 @@ class Step {
 
   struct Part {
     LlamaSequence* sequence;
-    std::size_t num_tokens;
-    std::size_t first_row;  // the entry of the first token whose scores are wanted
-    std::size_t num_rows;
+    std::size_t num_tokens;  // its next ones
+    std::size_t num_rows;    // of scores, behind the last of them
+    std::size_t end = 0;     // of its entries in the batch
   };
   const std::vector<Part>& parts() const { return parts_; }
-  std::size_t num_tokens() const { return tokens_.size(); }
-  std::size_t room() const { return max_tokens_ - num_tokens(); }
+  std::size_t room() const { return max_tokens_ - num_read - num_written; }
   std::size_t num_read = 0;     // tokens of prompts
   std::size_t num_written = 0;  // tokens of completions
 
-  // The sequence's next tokens, with the scores behind the last `num_rows` of them.
   void add(LlamaSequence& sequence, std::size_t count, std::size_t num_rows) {
-    parts_.push_back({&sequence, count, tokens_.size() + count - num_rows, num_rows});
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t place = sequence.read.size() + i;
-      tokens_.push_back(sequence.task->token(place));
-      positions_.push_back(static_cast<llama_pos>(place));
-      ids_.push_back(sequence.id);
-      wanted_.push_back(i + num_rows >= count ? 1 : 0);
-    }
+    parts_.push_back({&sequence, count, num_rows});
   }
 
-  // Points into this object.
+  // Points into this object. In the order of the sequences' numbers: neighbours alone are computed
+  // together.
   llama_batch batch() {
+    std::sort(parts_.begin(), parts_.end(),
+              [](const Part& a, const Part& b) { return a.sequence->id < b.sequence->id; });
+    for (Part& part : parts_) write(part);
     counts_.assign(tokens_.size(), 1);
-    id_lists_.clear();
     for (llama_seq_id& id : ids_) id_lists_.push_back(&id);
     llama_batch batch{};
     batch.n_tokens = static_cast<int32_t>(tokens_.size());
@@ -70,6 +64,17 @@ class Step {
   }
 
  private:
+  void write(Part& part) {
+    for (std::size_t i = 0; i < part.num_tokens; ++i) {
+      const std::size_t place = part.sequence->read.size() + i;
+      tokens_.push_back(part.sequence->task->token(place));
+      positions_.push_back(static_cast<llama_pos>(place));
+      ids_.push_back(part.sequence->id);
+      wanted_.push_back(i + part.num_rows >= part.num_tokens ? 1 : 0);
+    }
+    part.end = tokens_.size();
+  }
+
   std::size_t max_tokens_;
   std::vector<Part> parts_;
   std::vector<llama_token> tokens_;
@@ -121,10 +126,11 @@ class Worker : public LlamaGenerator {
 };
 
 SequenceTable::Limits limits_of(const LlamaEngine& engine) {
-  return {.max_running = engine.max_running(),
-          .max_sequences = engine.max_sequences(),
-          .max_tokens = engine.kv_tokens(),
-          .shares = engine.has_token_memory()};
+  // A token's keys and values are copied in a small part of the time that its reading takes.
+  constexpr std::size_t kCopiedForOneRead = 64;
+  return {.max_sequences = engine.max_sequences(),
+          .shares = engine.has_token_memory(),
+          .worth_copying = std::max<std::size_t>(32, engine.context_length() / kCopiedForOneRead)};
 }
 
 Worker::Worker(std::unique_ptr<LlamaEngine> engine, std::size_t max_batch_tokens)
@@ -222,10 +228,7 @@ void Worker::plan_one(LlamaSequence& sequence, Step& step, std::size_t& prompt_t
 
 // False: everyone in the step has failed.
 bool Worker::decode(Step& step) {
-  int32_t status = 0;
-  do {
-    status = llama_decode(engine_->context(), step.batch());
-  } while (status == 1 && table_.forget_one());  // what is kept has taken the room
+  const int32_t status = llama_decode(engine_->context(), step.batch());
   if (status == 0) {
     for (const Step::Part& part : step.parts()) {
       TokenIds& read = part.sequence->read;
@@ -252,15 +255,15 @@ void Worker::take_scores(const Step& step) {
     // The first row is about the token behind the first one that it was asked for.
     std::size_t place = part.sequence->read.size() + 1 - part.num_rows - task.prompt().size();
     for (std::size_t row = 0; row < part.num_rows && !task.has_failed(); ++row, ++place) {
-      const float* scores =
-          llama_get_logits_ith(engine_->context(), static_cast<int32_t>(part.first_row + row));
+      const float* scores = llama_get_logits_ith(
+          engine_->context(), static_cast<int32_t>(part.end - part.num_rows + row));
       RR_CHECK(scores != nullptr, "scores of a row that was asked for");
       task.take({scores, engine_->vocabulary_size()}, place);
     }
-    if (task.is_complete() || task.num_tokens() <= engine_->text_model().context_length) continue;
+    if (task.is_complete() || task.num_tokens() <= engine_->context_length()) continue;
     task.fail({Errc::kRejected,
                fmt::format("the text grew longer than the model's context of {}",
-                           engine_->text_model().context_length),
+                           engine_->context_length()),
                ""});
   }
 }

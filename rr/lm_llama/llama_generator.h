@@ -18,19 +18,21 @@ struct LlamaOptions {
   std::string chat_template;              // a name; empty: as the model's file says
   std::size_t max_sequences = 32;         // requests that run at once; the others wait in order
   std::size_t max_batch_tokens = 512;     // prompt tokens read in one step
-  std::size_t kv_memory_bytes = 0;        // for keys and values, taken at the start; 0: room for
-                                          // 65,536 tokens, at most half of what is free
+  std::size_t context_tokens = 0;         // prompt and completion together; 0: the model's own
+                                          // context, at most 16,384
+  std::size_t kv_memory_bytes = 0;        // for keys and values, taken at the start as far as
+                                          // max_sequences can use it; 0: half of what is free
 };
 
 // A Generator on llama.cpp, a library that may be there or not when the program is built: for
 // architectures, file types and accelerators that lm_local has not.
 //
 // Requests run as in lm_local: each step reads the next token of everyone who writes and the next
-// pieces of prompts that are still being read, in one batch of several sequences. A prompt that
-// begins as an earlier one, of a request that runs or has ended, is read from where they part on,
-// and waits for a running one to get there; recurrent models read all. A request is let in when
-// there is room for all that it may write, so none is ever stopped in its middle. Flash attention
-// is on, keys and values are F16 in one buffer that all sequences share.
+// pieces of prompts that are still being read, in one batch of several sequences. Each sequence has
+// room for a whole context, in F16, so there may be fewer than max_sequences; flash attention is
+// on. A prompt that begins as an earlier one, of a request that runs or that ended last in its
+// sequence, is read from where they part on, and waits for a running one to get there; recurrent
+// models read all.
 //
 // Tokens, sampling, stages and constraints are those of lm_local, in the same code. Not so: what a
 // row comes to depends in its last bits on what else the batch holds, by llama.cpp's arithmetic, so

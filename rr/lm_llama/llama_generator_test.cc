@@ -30,7 +30,8 @@ LlamaOptions small(std::size_t max_sequences, std::size_t kv_bytes = 0) {
   LlamaOptions options;
   options.num_threads = 1;  // its threads spin while they wait: no good where others work
   options.max_sequences = max_sequences;
-  options.kv_memory_bytes = kv_bytes == 0 ? std::size_t{64} << 20 : kv_bytes;
+  options.context_tokens = 2816;
+  options.kv_memory_bytes = kv_bytes;
   return options;
 }
 
@@ -49,7 +50,8 @@ TEST(LlamaGenerator, WritesWhatItIsAskedForAndKeepsLogProbabilities) {
   RR_NEEDS_FILE(default_model_file());
   const auto generator = default_generator(small(4));
   EXPECT_THAT(generator->description(), HasSubstr("llama.cpp"));
-  EXPECT_EQ(generator->text_model()->context_length, 2816u);  // what 64 MiB hold, in wholes of 256
+  EXPECT_EQ(generator->text_model()->context_length, 2816u);
+  EXPECT_EQ(generator->kv_tokens(), 4 * 2816u);
   const Completion answer =
       answers(*generator, {ask("Tell me about the sky.", {FreeStage{12, {}}})}).front();
   EXPECT_EQ(answer.stop, StopReason::kLength);

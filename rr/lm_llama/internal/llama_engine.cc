@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -19,9 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kDefaultKvTokens = 65536;
-constexpr std::size_t kLeastKvTokens = 512;  // less is of no use to anybody
-constexpr std::size_t kKvPadding = 256;      // llama.cpp rounds to whole multiples
+constexpr std::size_t kDefaultContext = 16384;
+constexpr std::size_t kLeastContext = 512;    // less is of no use to anybody
+constexpr std::size_t kContextPadding = 256;  // llama.cpp rounds to whole multiples
 
 // Rows of scores in one step beside those of the prompts; more only where more requests write.
 constexpr std::size_t kScoreRows = 256;
@@ -89,21 +88,35 @@ std::size_t kv_bytes_per_token(const llama_model& model) {
          2;
 }
 
-std::size_t trained_context(const llama_model& model) {
-  const int32_t context = llama_model_n_ctx_train(&model);
-  return context > 0 ? static_cast<std::size_t>(context) : kDefaultKvTokens;
+// Tokens that one request may have.
+std::size_t wanted_context(const llama_model& model, const LlamaOptions& options) {
+  const auto trained = static_cast<std::size_t>(std::max(0, llama_model_n_ctx_train(&model)));
+  const std::size_t most = trained == 0 ? kDefaultContext : trained;
+  return std::min(most, options.context_tokens == 0 ? kDefaultContext : options.context_tokens);
 }
 
-// How many tokens memory is taken for.
-std::size_t tokens_to_hold(const llama_model& model, const LlamaOptions& options,
-                           std::size_t max_running, std::size_t bytes_per_token) {
-  // More than all requests could use, or than llama.cpp counts, is no use.
-  const std::size_t most = std::min<std::size_t>(trained_context(model) * max_running,
-                                                 std::numeric_limits<std::int32_t>::max() / 2);
-  if (options.kv_memory_bytes > 0) return std::min(most, options.kv_memory_bytes / bytes_per_token);
+std::size_t kv_memory(const LlamaOptions& options) {
+  if (options.kv_memory_bytes > 0) return options.kv_memory_bytes;
   const std::size_t on_accelerator = options.gpu_layers == 0 ? 0 : accelerator_memory();
-  const std::size_t free = on_accelerator > 0 ? on_accelerator : free_memory();
-  return std::min({most, kDefaultKvTokens, free / 2 / bytes_per_token});
+  return (on_accelerator > 0 ? on_accelerator : free_memory()) / 2;
+}
+
+// How many sequences there are, and the room of each in tokens.
+struct Room {
+  std::size_t sequences;
+  std::size_t context;
+};
+
+Room room_for(const llama_model& model, const LlamaOptions& options, std::size_t bytes_per_token) {
+  const auto padded = [](std::size_t tokens) {
+    return (tokens + kContextPadding - 1) / kContextPadding * kContextPadding;
+  };
+  const std::size_t tokens = kv_memory(options) / bytes_per_token;
+  const std::size_t context = padded(wanted_context(model, options));
+  if (tokens < context) return {1, tokens / kContextPadding * kContextPadding};
+  const std::size_t most =
+      std::min<std::size_t>(options.max_sequences, llama_max_parallel_sequences());
+  return {std::clamp<std::size_t>(tokens / context, 1, std::max<std::size_t>(1, most)), context};
 }
 
 }  // namespace
@@ -164,32 +177,28 @@ Status LlamaEngine::load_texts(const fs::path& path, const LlamaOptions& options
 }
 
 Status LlamaEngine::make_context(const fs::path& path, const LlamaOptions& options) {
-  const bool shares = has_token_memory();
-  const std::size_t most_sequences = llama_max_parallel_sequences();
-  max_running_ = std::clamp<std::size_t>(options.max_sequences, 1, most_sequences / 2);
   kv_bytes_per_token_ = kv_bytes_per_token(*model_);
-  const std::size_t tokens =
-      tokens_to_hold(*model_, options, max_running_, kv_bytes_per_token_) / kKvPadding * kKvPadding;
-  if (tokens < kLeastKvTokens) {
-    return Error{
-        Errc::kRejected,
-        fmt::format("expected memory for keys and values of at least {} tokens, {}, found "
-                    "less (--kv-memory)",
-                    kLeastKvTokens, bytes_for_people(kLeastKvTokens * kv_bytes_per_token_)),
-        path.string()};
+  const Room room = room_for(*model_, options, kv_bytes_per_token_);
+  if (room.context < kLeastContext) {
+    return Error{Errc::kRejected,
+                 fmt::format("expected memory for keys and values of at least {} tokens, {}, found "
+                             "less (--kv-memory)",
+                             kLeastContext, bytes_for_people(kLeastContext * kv_bytes_per_token_)),
+                 path.string()};
   }
+  const std::size_t tokens = room.sequences * room.context;
   const auto threads =
       static_cast<int32_t>(options.num_threads == 0 ? usable_cores() : options.num_threads);
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<std::uint32_t>(tokens);
   params.n_batch =
-      static_cast<std::uint32_t>(options.max_batch_tokens + std::max(kScoreRows, max_running_));
+      static_cast<std::uint32_t>(options.max_batch_tokens + std::max(kScoreRows, room.sequences));
   params.n_ubatch = kMicroBatch;
-  params.n_seq_max = static_cast<std::uint32_t>(shares ? 2 * max_running_ : max_running_);
+  params.n_seq_max = static_cast<std::uint32_t>(room.sequences);
   params.n_threads = threads;
   params.n_threads_batch = threads;
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;  // on, wherever the model's shape allows it
-  params.kv_unified = true;
+  params.kv_unified = false;  // else each token looks at the masks of all sequences
   params.no_perf = true;
   take_llama_complaint();
   context_.reset(llama_init_from_model(model_.get(), params));
@@ -208,7 +217,7 @@ Status LlamaEngine::make_context(const fs::path& path, const LlamaOptions& optio
                              model, on_accelerator ? ", with an accelerator" : "", threads);
   text_model_.tokenizer = tokenizer_.get();
   text_model_.chat = chat_ ? &*chat_ : nullptr;
-  text_model_.context_length = std::min(trained_context(*model_), kv_tokens());
+  text_model_.context_length = std::min(wanted_context(*model_, options), room.context);
   return ok_status();
 }
 

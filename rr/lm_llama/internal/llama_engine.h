@@ -15,8 +15,8 @@
 
 namespace rr::internal {
 
-// A model that llama.cpp has loaded, with the memory that its sequences share, its tokenizer and
-// its chat template.
+// A model that llama.cpp has loaded, with memory for its sequences, its tokenizer and its
+// chat template.
 class LlamaEngine {
  public:
   // As LlamaGenerator::load() says.
@@ -32,7 +32,7 @@ class LlamaEngine {
   const std::string& description() const { return description_; }
 
   std::size_t vocabulary_size() const { return text_model_.tokenizer->vocabulary_size(); }
-  std::size_t max_running() const { return max_running_; }
+  std::size_t context_length() const { return text_model_.context_length; }
   std::size_t max_sequences() const { return llama_n_seq_max(context_.get()); }
   std::size_t kv_tokens() const { return llama_n_ctx(context_.get()); }
   std::size_t kv_bytes() const { return kv_tokens() * kv_bytes_per_token_; }
@@ -41,7 +41,7 @@ class LlamaEngine {
   // states cannot.
   bool has_token_memory() const;
 
-  // The most tokens in one step, and of these rows of scores.
+  // The most tokens in one step.
   std::size_t max_step_tokens() const { return llama_n_batch(context_.get()); }
 
  private:
@@ -56,7 +56,6 @@ class LlamaEngine {
   std::optional<ChatTemplate> chat_;      // may use tokenizer_
   TextModel text_model_{};
   LlamaContextPtr context_;
-  std::size_t max_running_ = 0;
   std::size_t kv_bytes_per_token_ = 0;
   std::string description_;
 };

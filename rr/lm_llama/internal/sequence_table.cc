@@ -9,8 +9,10 @@
 namespace rr::internal {
 namespace {
 
-// Waiting for an earlier request costs steps; it must save the reading of this many tokens.
-constexpr std::size_t kWorthWaiting = 32;
+// What of a prompt may be there already: all but the token whose scores begin the completion.
+std::span<const TokenId> sharable(const TokenIds& prompt) {
+  return std::span(prompt).first(prompt.size() - 1);
+}
 
 std::size_t common_beginning(std::span<const TokenId> a, std::span<const TokenId> b) {
   const std::size_t most = std::min(a.size(), b.size());
@@ -23,79 +25,59 @@ std::size_t common_beginning(std::span<const TokenId> a, std::span<const TokenId
 
 SequenceTable::SequenceTable(llama_memory_t memory, const Limits& limits)
     : memory_(memory), limits_(limits) {
-  RR_CHECK(limits.max_running >= 1 && limits.max_sequences >= limits.max_running,
-           "a number for each that runs");
-  for (auto id = static_cast<llama_seq_id>(limits.max_sequences); id-- > 0;) {
-    free_ids_.push_back(id);
+  RR_CHECK(limits.max_sequences >= 1, "at least one request runs");
+  for (std::size_t id = 0; id < limits.max_sequences; ++id) {
+    idle_.emplace_back().id = static_cast<llama_seq_id>(id);
   }
 }
 
-std::size_t SequenceTable::reserved() const {
-  std::size_t tokens = 0;
-  for (const LlamaSequence& sequence : running_) tokens += sequence.task->most_tokens();
-  return tokens;
+void SequenceTable::cut(LlamaSequence& sequence, std::size_t size) {
+  llama_memory_seq_rm(memory_, sequence.id, static_cast<llama_pos>(size), -1);
+  sequence.read.resize(size);
+}
+
+std::list<LlamaSequence>::iterator SequenceTable::best_idle(const TokenIds& prompt) {
+  return std::max_element(idle_.begin(), idle_.end(), [&](const auto& a, const auto& b) {
+    return common_beginning(a.read, sharable(prompt)) < common_beginning(b.read, sharable(prompt));
+  });
 }
 
 void SequenceTable::admit() {
-  while (!waiting_.empty() && running_.size() < limits_.max_running) {
-    const bool fits = reserved() + waiting_.front()->most_tokens() <= limits_.max_tokens;
-    if (!fits && !running_.empty()) return;
-    if (free_ids_.empty()) forget_one();
-    RR_CHECK(!free_ids_.empty(), "there are more numbers than requests that run");
-    LlamaSequence& sequence = running_.emplace_back();
-    sequence.id = free_ids_.back();
-    free_ids_.pop_back();
-    sequence.task = std::move(waiting_.front());
+  while (!waiting_.empty() && !idle_.empty()) {
+    const TokenIds& prompt = waiting_.front()->prompt();
+    const auto best = limits_.shares ? best_idle(prompt) : idle_.begin();
+    const std::size_t common = limits_.shares ? common_beginning(best->read, sharable(prompt)) : 0;
+    cut(*best, common);
+    best->num_cached = common;
+    best->task = std::move(waiting_.front());
     waiting_.pop_front();
-    sequence.task->start();
+    best->task->start();
+    running_.splice(running_.end(), idle_, best);
   }
 }
 
 bool SequenceTable::begin(LlamaSequence& sequence) {
-  if (!sequence.read.empty() || !limits_.shares) return true;
-  const TokenIds& prompt = sequence.task->prompt();
-  const std::span<const TokenId> wanted = std::span(prompt).first(prompt.size() - 1);
+  if (sequence.has_begun() || !limits_.shares) return true;
+  const std::span<const TokenId> wanted = sharable(sequence.task->prompt());
   const LlamaSequence* best = nullptr;
-  std::size_t most = 0;
-  const auto consider = [&](const LlamaSequence& other) {
-    const std::size_t size = common_beginning(other.read, wanted);
-    if (size <= most) return;
-    best = &other;
-    most = size;
-  };
-  for (const LlamaSequence& other : kept_) consider(other);
-  std::size_t coming = 0;
+  std::size_t there = 0;   // tokens that the best one has read
+  std::size_t coming = 0;  // tokens that one of them will have read
   for (const LlamaSequence& other : running_) {
     if (&other == &sequence) break;
-    consider(other);
+    const std::size_t common = common_beginning(other.read, wanted);
+    if (common > there) best = &other;
+    there = std::max(there, common);
     coming = std::max(coming, common_beginning(other.task->prompt(), wanted));
   }
-  if (coming >= most + kWorthWaiting) return false;
-  if (most == 0) return true;
-  llama_memory_seq_cp(memory_, best->id, sequence.id, 0, static_cast<llama_pos>(most));
-  sequence.read.assign(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(most));
-  sequence.num_cached = most;
+  const std::size_t least = sequence.read.size() + limits_.worth_copying;
+  if (coming >= least && coming >= there + limits_.worth_copying) return false;
+  if (best == nullptr || there < least) return true;
+  llama_memory_seq_rm(memory_, sequence.id, -1, -1);
+  llama_memory_seq_cp(memory_, best->id, sequence.id, -1, -1);  // whole: only that can be copied
+  sequence.read = best->read;
+  cut(sequence, there);
+  sequence.num_cached = there;
   return true;
-}
-
-bool SequenceTable::forget_one() {
-  if (kept_.empty()) return false;
-  llama_memory_seq_rm(memory_, kept_.front().id, -1, -1);
-  free_ids_.push_back(kept_.front().id);
-  kept_.pop_front();
-  return true;
-}
-
-// Keeps what was read, where others could use it.
-void SequenceTable::release(LlamaSequence& sequence) {
-  if (!limits_.shares || sequence.task->has_failed() || sequence.read.empty()) {
-    llama_memory_seq_rm(memory_, sequence.id, -1, -1);
-    free_ids_.push_back(sequence.id);
-    return;
-  }
-  LlamaSequence& kept = kept_.emplace_back();
-  kept.id = sequence.id;
-  kept.read = std::move(sequence.read);
 }
 
 template <typename Predicate>
@@ -103,7 +85,11 @@ std::vector<LlamaSequence> SequenceTable::take_running(Predicate is_wanted) {
   std::vector<LlamaSequence> taken;
   std::erase_if(running_, [&](LlamaSequence& sequence) {
     if (!is_wanted(sequence)) return false;
-    release(sequence);
+    // What a failed one has read may not be what it should have.
+    if (sequence.task->has_failed()) cut(sequence, 0);
+    LlamaSequence& idle = idle_.emplace_back();
+    idle.id = sequence.id;
+    idle.read = std::move(sequence.read);
     taken.push_back(std::move(sequence));
     return true;
   });
