@@ -228,6 +228,7 @@ void Worker::plan_one(LlamaSequence& sequence, Step& step, std::size_t& prompt_t
 
 // False: everyone in the step has failed.
 bool Worker::decode(Step& step) {
+  internal::take_llama_complaint();  // of what went well in the end
   const int32_t status = llama_decode(engine_->context(), step.batch());
   if (status == 0) {
     for (const Step::Part& part : step.parts()) {

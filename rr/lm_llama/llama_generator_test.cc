@@ -132,7 +132,8 @@ TEST(LlamaGenerator, SaysWhyItCannotLoad) {
   EXPECT_THAT(load_error(folder), HasSubstr("found a folder"));
   std::ofstream(folder / "model.gguf") << "this is no model";
   EXPECT_THAT(load_error(folder / "model.gguf"),
-              ::testing::AllOf(HasSubstr("cannot load this model: "), HasSubstr("model.gguf")));
+              ::testing::AllOf(HasSubstr("cannot load this model: "), HasSubstr("magic"),
+                               HasSubstr("model.gguf")));
   std::filesystem::remove_all(folder);
   RR_NEEDS_FILE(default_model_file());
   LlamaOptions options;

@@ -8,21 +8,19 @@
 namespace rr::internal {
 namespace {
 
-// llama.cpp has one log for the process, so what hears it is one as well.
+// llama.cpp has one log for the process, so what hears it is one as well. Of several complaints the
+// first says what went wrong.
 std::mutex complaint_mutex;
-std::string complaint;           // whole lines
-bool is_complaint_open = false;  // its line goes on
+std::string complaint;
+bool is_whole = false;  // with its line break
 
 void hear(ggml_log_level level, const char* text, void*) {
   const std::lock_guard lock(complaint_mutex);
-  const bool goes_on = level == GGML_LOG_LEVEL_CONT && is_complaint_open;
-  if (level != GGML_LOG_LEVEL_ERROR && !goes_on) {
-    is_complaint_open = false;
-    return;
-  }
-  if (!goes_on) complaint.clear();
+  if (is_whole) return;
+  const bool goes_on = level == GGML_LOG_LEVEL_CONT && !complaint.empty();
+  if (level != GGML_LOG_LEVEL_ERROR && !goes_on) return;
   complaint += text;
-  is_complaint_open = !complaint.ends_with('\n');
+  is_whole = complaint.ends_with('\n');
 }
 
 }  // namespace
@@ -39,7 +37,7 @@ void start_llama_library() {
 std::string take_llama_complaint() {
   const std::lock_guard lock(complaint_mutex);
   while (complaint.ends_with('\n')) complaint.pop_back();
-  is_complaint_open = false;
+  is_whole = false;
   return std::exchange(complaint, {});
 }
 

@@ -20,7 +20,7 @@ using LlamaContextPtr = std::unique_ptr<llama_context, FreeLlama>;
 // Makes the library ready, once in a process: its backends loaded, and silent.
 void start_llama_library();
 
-// The last thing that the library complained of, without its line break; empty: nothing since the
+// The first thing that the library complained of, without its line break; empty: nothing since the
 // call before. Of the whole process: llama.cpp has one log.
 std::string take_llama_complaint();
 
