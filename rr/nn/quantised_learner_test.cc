@@ -204,7 +204,8 @@ TEST(QuantisedLearner, HasTheGradientOfItsLoss) {
       };
       constexpr double kStep = 5e-2;
       const double slope = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
-      EXPECT_NEAR(slope / std::sqrt(square), 1, 0.03) << config.dump();
+      // The loss is a stair of activations that are rounded; its steps differ by what sums them.
+      EXPECT_NEAR(slope / std::sqrt(square), 1, 0.06) << config.dump();
     }
   }
 }

@@ -27,6 +27,16 @@ struct LeftFactor {
   std::size_t column_stride;
 };
 
+// sum + a * b, rounded once where the lanes of a vector are: left to itself, a compiler may
+// multiply ahead and add later, and a column would depend on whether it stands in a vector.
+static inline float add_product_of(float a, float b, float sum) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fmaf(a, b, sum);
+#else
+  return sum + a * b;
+#endif
+}
+
 // out [kRows, kVectors * kProductLanes] += left [kRows, depth] * right [depth, ...]
 template <std::size_t kRows, std::size_t kVectors>
 static inline void add_product_block(LeftFactor left, const float* right, std::size_t right_stride,
@@ -72,16 +82,16 @@ static inline void add_product_rows(LeftFactor left, const float* right, std::si
     for (std::size_t i = 0; i < kRows; ++i) {
       float sum = out[i * out_stride + n];
       for (std::size_t k = 0; k < depth; ++k) {
-        sum +=
-            left.data[i * left.row_stride + k * left.column_stride] * right[k * right_stride + n];
+        sum = add_product_of(left.data[i * left.row_stride + k * left.column_stride],
+                             right[k * right_stride + n], sum);
       }
       out[i * out_stride + n] = sum;
     }
   }
 }
 
-// out [rows, width] += left [rows, depth] * right [depth, width]. The order of adding does not
-// depend on `rows`.
+// out [rows, width] += left [rows, depth] * right [depth, width]. The order of adding, and what is
+// rounded, do not depend on `rows`, nor on where a column stands.
 static inline void add_product(LeftFactor left, const float* right, std::size_t right_stride,
                                std::size_t rows, std::size_t width, std::size_t depth, float* out,
                                std::size_t out_stride) {
