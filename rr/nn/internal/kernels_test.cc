@@ -219,7 +219,7 @@ double worst_difference(const AttentionKernel& kernel, const AttentionCase& test
   return worst;
 }
 
-std::vector<AttentionKernel> attention_kernels_here(std::size_t head_dim) {
+std::vector<AttentionKernel> attention_kernels_here([[maybe_unused]] std::size_t head_dim) {
   std::vector<AttentionKernel> result;
   for (const RowKernels* const kernels : usable_row_kernels()) {
     result.push_back({kernels->name, kernels->attend_f32, Element::kF32, Element::kF32, 5e-6});
