@@ -6,6 +6,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <latch>
 #include <limits>
 #include <optional>
 #include <string>
@@ -199,8 +200,14 @@ TEST(Speculation, TakesUpWhatTheLastCompletionsSaid) {
 TEST(Speculation, LeavesABatchOfManyAlone) {
   Quoting quoting;
   Audience audience;
+  std::latch all_submitted(1);
+  quoting.decoder->before_return = [&] { all_submitted.wait(); };  // else the first may end before
   LocalGenerator generator(*quoting.model);
-  run(generator, quoting.requests(20), audience);
+  for (std::size_t i = 0; i < 20; ++i) {
+    ASSERT_TRUE(generator.submit(quoting.requests(1).front(), audience.listener(i)).ok());
+  }
+  all_submitted.count_down();
+  audience.wait_for_all();
   EXPECT_EQ(generator.counters().max_running, 20u);
   for (const FakeDecoder::StepSize& step : quoting.decoder->steps) {
     const bool all_write = step.rows == step.tokens;  // a prompt has a row for its last token only
