@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -260,6 +262,30 @@ TEST_F(InterruptedRun, AFolderThatMayNotBeWrittenKeepsTheCheckpointBefore) {
   EXPECT_EQ(closed.exit_code, 1) << closed.err;
   EXPECT_THAT(closed.err, HasSubstr("Permission denied"));
   expect_goes_on();
+}
+
+// A handler's frame would lie below the stack pointer, which oneDNN's products let point into the
+// heap: see interrupt.h.
+TEST_F(Training, ASignalInterruptsNoThreadThatComputes) {
+  const Outcome outcome =
+      run("$R train sft --data data/sft.jsonl --steps 1000000 --lr 1e-5 -o long" + model_ +
+          "& P=$!; while [ ! -s long/metrics.jsonl ]; do sleep 0.05; done; "
+          "cat /proc/$P/task/*/status | grep -E 'SigBlk|SigCgt'; kill -INT $P; wait $P");
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("go on with\n  reasonrank train sft --resume"));
+  std::size_t num_blocking = 0;
+  std::size_t num_open = 0;
+  const std::uint64_t kBoth = (1u << (SIGINT - 1)) | (1u << (SIGTERM - 1));
+  for (std::size_t at = 0; (at = outcome.out.find(":\t", at)) != std::string::npos; at += 2) {
+    const std::uint64_t signals = std::stoull(outcome.out.substr(at + 2, 16), nullptr, 16) & kBoth;
+    if (outcome.out.compare(at - 6, 6, "SigCgt") == 0) {
+      EXPECT_EQ(signals, 0u) << outcome.out;
+    } else {
+      ++(signals == kBoth ? num_blocking : num_open);
+    }
+  }
+  EXPECT_GE(num_blocking, 1u) << outcome.out;
+  EXPECT_EQ(num_open, 1u) << "the thread that waits for them\n" << outcome.out;
 }
 
 }  // namespace

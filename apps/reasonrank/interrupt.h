@@ -2,10 +2,20 @@
 
 #include <atomic>
 
+// Ctrl-C (and SIGTERM) for commands that have something to keep.
+//
+// No handler ever runs: the kernel would lay its frame below the stack pointer of whatever thread
+// it interrupts, and oneDNN's float32 products let that point into the heap while they compute
+// (2.6, jit_avx512_core_gemm_f32: `mov(rsp, ARG_WS)`), so that the frame overwrites what others own
+// there. All threads block the signals, and one of its own waits for them.
+
 namespace rr {
 
-// Makes the first Ctrl-C (and SIGTERM) set a flag instead of ending the program, for commands that
-// have something to keep; the second ends it at once. The flag stays set.
+// Call it once, before the program starts other threads. The signals still end the program.
+void watch_for_interrupts();
+
+// From here on the first sets the flag that is given, which stays set, instead of ending the
+// program; the second ends it at once. Requires watch_for_interrupts().
 const std::atomic<bool>& stop_on_interrupt();
 
 }  // namespace rr

@@ -266,6 +266,7 @@ class TerminalListener : public GrpoListener {
 };
 
 Result<int> train(const Options& options) {
+  watch_for_interrupts();
   RR_TRY(const GrpoSettings settings, settings_of(options));
   RR_TRY(const GrpoOptions grpo, grpo_options(settings));
   RR_TRY(Parts parts, make_parts(settings, options));

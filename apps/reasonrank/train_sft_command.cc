@@ -292,6 +292,7 @@ Result<WritingMemory> plan_memory(const SftSettings& settings, const Inputs& inp
 }
 
 Result<int> train(const Options& options) {
+  watch_for_interrupts();
   RR_TRY(const SftSettings settings, settings_of(options));
   const std::size_t limit = memory_limit(options.run);
   const std::size_t num_threads =
