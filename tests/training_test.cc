@@ -270,7 +270,8 @@ TEST_F(Training, ASignalInterruptsNoThreadThatComputes) {
   const Outcome outcome =
       run("$R train sft --data data/sft.jsonl --steps 1000000 --lr 1e-5 -o long" + model_ +
           "& P=$!; while [ ! -s long/metrics.jsonl ]; do sleep 0.05; done; "
-          "cat /proc/$P/task/*/status | grep -E 'SigBlk|SigCgt'; kill -INT $P; wait $P");
+          "cat /proc/$P/task/*/status | grep -E 'SigBlk|SigCgt'; kill -INT $P; sleep 0.05; kill "
+          "-INT $P; wait $P");
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("go on with\n  reasonrank train sft --resume"));
   std::size_t num_blocking = 0;

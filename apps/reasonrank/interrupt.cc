@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -9,6 +10,9 @@
 
 namespace rr {
 namespace {
+
+// Signals so close are one: `timeout` and `mpirun` send theirs to the process and to its group.
+constexpr auto kOneInterrupt = std::chrono::milliseconds(500);
 
 std::atomic<bool> is_watching = false;
 std::atomic<bool> is_kept = false;  // the first only sets the flag
@@ -18,7 +22,13 @@ void watch(const sigset_t& signals) {
   while (true) {
     int signal = 0;
     ::sigwait(&signals, &signal);
-    if (is_kept && !interrupted.exchange(true)) continue;
+    if (is_kept && !interrupted.exchange(true)) {
+      std::this_thread::sleep_for(kOneInterrupt);
+      constexpr timespec kAtOnce{};
+      while (::sigtimedwait(&signals, nullptr, &kAtOnce) > 0) {
+      }
+      continue;
+    }
     if (interrupted) std::signal(signal, SIG_DFL);
     ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     std::raise(signal);                               // on this thread

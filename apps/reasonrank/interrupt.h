@@ -15,7 +15,8 @@ namespace rr {
 void watch_for_interrupts();
 
 // From here on the first sets the flag that is given, which stays set, instead of ending the
-// program; the second ends it at once. Requires watch_for_interrupts().
+// program; the second ends it at once, where it comes half a second later or more. Requires
+// watch_for_interrupts().
 const std::atomic<bool>& stop_on_interrupt();
 
 }  // namespace rr
