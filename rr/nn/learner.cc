@@ -96,13 +96,15 @@ class FamilyLearner final : public Learner {
     return logprobs;
   }
 
-  std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) override {
-    return learn_batch(batch, [&](LearnerPass& pass) { return pass.run_targets(&slope); });
+  std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope,
+                           const GradientListener& on_complete) override {
+    return learn_batch(batch, on_complete,
+                       [&](LearnerPass& pass) { return pass.run_targets(&slope); });
   }
 
-  std::vector<float> learn_jointly(const LearnerBatch& batch,
-                                   const JointLossSlopes& slopes) override {
-    return learn_batch(batch, [&](LearnerPass& pass) {
+  std::vector<float> learn_jointly(const LearnerBatch& batch, const JointLossSlopes& slopes,
+                                   const GradientListener& on_complete) override {
+    return learn_batch(batch, on_complete, [&](LearnerPass& pass) {
       std::vector<float> logprobs = pass.run_targets(nullptr);
       const std::vector<float> given = slopes(logprobs);
       RR_CHECK(given.size() == logprobs.size(), "a derivative for each target");
@@ -121,11 +123,12 @@ class FamilyLearner final : public Learner {
 
  private:
   template <typename RunTargets>
-  std::vector<float> learn_batch(const LearnerBatch& batch, const RunTargets& run_targets) {
+  std::vector<float> learn_batch(const LearnerBatch& batch, const GradientListener& on_complete,
+                                 const RunTargets& run_targets) {
     const LearnerLayout layout = lay_out(batch, config_);
     const std::size_t kept = kept_layers(config_, options_, layout.num_rows());
     LearnerPass pass(config_, *weights_, engine_, layout, kept, buffers_, crew_);
-    return pass.learn([&] { return run_targets(pass); });
+    return pass.learn([&] { return run_targets(pass); }, on_complete);
   }
 
   DecoderConfig config_;
@@ -136,29 +139,6 @@ class FamilyLearner final : public Learner {
   std::unique_ptr<LearnerWeights> weights_;
   LearnerBuffers buffers_;
 };
-
-struct LinearSizes {
-  std::size_t weights = 0;   // of all linear layers
-  std::size_t adapters = 0;  // of rank 1
-};
-
-LinearSizes linear_sizes(const DecoderConfig& config) {
-  const std::size_t q = config.num_heads * config.head_dim;
-  const std::size_t kv = config.num_kv_heads * config.head_dim;
-  LinearSizes sizes;
-  const auto add = [&](std::size_t outputs, std::size_t inputs) {
-    sizes.weights += config.num_layers * outputs * inputs;
-    sizes.adapters += config.num_layers * (outputs + inputs);
-  };
-  add(q, config.hidden_size);
-  add(kv, config.hidden_size);
-  add(kv, config.hidden_size);
-  add(config.hidden_size, q);
-  add(config.ffn_size, config.hidden_size);
-  add(config.ffn_size, config.hidden_size);
-  add(config.hidden_size, config.ffn_size);
-  return sizes;
-}
 
 // Bytes of the weights without adapters: of a decoder's where they are quantised, else packed for
 // products forward and backward.
@@ -188,11 +168,10 @@ LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOpti
   const Element element = activation_element(family);
   const std::size_t rank = options.lora ? options.lora->rank : 0;
   const LinearSizes sizes = linear_sizes(config);
-  const std::size_t learnt = options.lora ? sizes.adapters * rank : config.num_parameters();
   LearnerMemory memory;
   memory.weight_bytes =
       base_bytes(config, options) + 2 * sizes.adapters * rank * element_bytes(element);
-  memory.parameter_bytes = 2 * sizeof(float) * learnt;
+  memory.parameter_bytes = 2 * sizeof(float) * num_learnt(config, options.lora);
   memory.kept_layers = kept_layers(config, options, max_tokens);
   memory.activation_bytes =
       learner_buffer_bytes(config, element, max_tokens) +

@@ -73,6 +73,11 @@ using LossSlope = std::function<float(std::size_t target, float logprob)>;
 // loss over a list: all of them in, one derivative each out, in the order of the targets.
 using JointLossSlopes = std::function<std::vector<float>(std::span<const float> logprobs)>;
 
+// Hears on the way back through the model that the gradients of parameters()[first] and of all
+// after it are complete: the call under way adds nothing more to them. `first` falls to 0. Called
+// by the calling thread, which goes on with the parameters before when the listener returns.
+using GradientListener = std::function<void(std::size_t first)>;
+
 // Bytes that learning takes, known before anything is loaded. The optimiser's own come on top.
 struct LearnerMemory {
   std::size_t weight_bytes = 0;      // packed for products, forward and backward
@@ -101,7 +106,9 @@ class Learner {
   virtual std::string kernel_name() const = 0;
 
   // In the order of the model: embedding, layers, final norm, output layer. Values and gradients
-  // live as long as the learner.
+  // live as long as the learner. Gradients lie in one piece of memory in this order; between two of
+  // them are at most 15 floats, which are zero and belong to nobody: neighbours can be summed as
+  // one.
   virtual std::span<const Parameter> parameters() const = 0;
 
   // After values were changed: what products read is packed again.
@@ -117,11 +124,12 @@ class Learner {
 
   // As evaluate(), and adds the gradient of the loss to every parameter's gradient. `slope` is
   // called once for each target, in their order, by the calling thread.
-  virtual std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope) = 0;
+  virtual std::vector<float> learn(const LearnerBatch& batch, const LossSlope& slope,
+                                   const GradientListener& on_complete = {}) = 0;
 
   // The same; the output layer is computed twice, so it is for few targets.
-  virtual std::vector<float> learn_jointly(const LearnerBatch& batch,
-                                           const JointLossSlopes& slopes) = 0;
+  virtual std::vector<float> learn_jointly(const LearnerBatch& batch, const JointLossSlopes& slopes,
+                                           const GradientListener& on_complete = {}) = 0;
 
   virtual void clear_gradients() = 0;
 };

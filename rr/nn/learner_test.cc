@@ -216,6 +216,58 @@ TEST(Learner, CompletionsThatShareAPromptAreThatManyWholeExamples) {
 }
 
 // Whatever is read together, attention keeps to the grid of the whole text.
+// What is said to be complete is what stands there in the end.
+TEST(Learner, SaysWhichGradientsAreComplete) {
+  const Examples examples = packed_examples();
+  std::vector<Json> configs = model_configs();
+  configs.push_back(small_config("qwen3"));
+  configs.back()["tie_word_embeddings"] = true;
+  for (const Json& config : configs) {
+    for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
+      LearnerOptions options = in_float32();
+      if (rank > 0) options.lora = LoraShape{rank, 8};
+      const Loaded model = load(small_model(config), options);
+      fill_adapters(*model.learner);
+      const std::span<const Parameter> parameters = model->parameters();
+      const auto gradients_from = [&](std::size_t first) {
+        std::vector<std::vector<float>> result;
+        for (const Parameter& tensor : parameters.subspan(first)) {
+          result.emplace_back(tensor.gradient.begin(), tensor.gradient.end());
+        }
+        return result;
+      };
+      std::map<std::size_t, std::vector<std::vector<float>>> when_complete;
+      std::size_t last = parameters.size() + 1;
+      model->learn(examples.batch, mean_over(examples.batch.targets.size()),
+                   [&](std::size_t first) {
+                     EXPECT_LT(first, last);
+                     last = first;
+                     when_complete[first] = gradients_from(first);
+                   });
+      EXPECT_EQ(last, 0u);
+      EXPECT_EQ(when_complete.size(), 1 + model->config().num_layers);
+      for (const auto& [first, gradients] : when_complete) {
+        EXPECT_EQ(gradients, gradients_from(first)) << config.dump() << " from " << first;
+      }
+    }
+  }
+}
+
+TEST(Learner, HasItsGradientsInOnePieceOfMemory) {
+  for (const Json& config : model_configs()) {
+    for (const LearnerOptions& options : all_options()) {
+      const Loaded model = load(small_model(config), options);
+      const float* end = model->parameters().front().gradient.data();
+      for (const Parameter& tensor : model->parameters()) {
+        EXPECT_GE(tensor.gradient.data(), end) << tensor.name;
+        EXPECT_LE(tensor.gradient.data(), end + 15) << tensor.name;
+        for (; end < tensor.gradient.data(); ++end) EXPECT_EQ(*end, 0) << tensor.name;
+        end = tensor.gradient.data() + tensor.gradient.size();
+      }
+    }
+  }
+}
+
 TEST(Learner, ReadsSharedPromptsToTheBitAsWholeExamples) {
   const Ids prompt = some_ids(550, 5);
   Examples shared;

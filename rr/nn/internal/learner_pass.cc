@@ -161,7 +161,11 @@ std::vector<float> LearnerPass::evaluate() {
   return run_targets(nullptr);
 }
 
-std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>& run_targets) {
+std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>& run_targets,
+                                      const GradientListener& on_complete) {
+  const auto complete_from = [&](std::size_t first) {
+    if (on_complete) on_complete(first);
+  };
   const auto activations = [&](std::size_t i) -> LayerActivations& {
     return buffers_.layers[std::min(i, kept_layers_)];
   };
@@ -173,11 +177,14 @@ std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>&
   clear_padding(buffers_.d_stream, hidden() * sizeof(float));
   std::fill_n(buffers_.d_stream.data<float>(), rows_ * hidden(), 0.0f);
   std::vector<float> logprobs = run_targets();
+  complete_from(weights_.layer_starts.back());
   for (std::size_t i = config_.num_layers; i-- > 0;) {
     if (i >= kept_layers_ && i + 1 < config_.num_layers) run_layer(i, activations(i));
     back_through_layer(i, activations(i));
+    if (i > 0) complete_from(weights_.layer_starts[i]);
   }
   back_through_embedding();
+  complete_from(0);
   return logprobs;
 }
 

@@ -87,7 +87,8 @@ class LearnerPass {
 
   // `run_targets` is called once between forward and backward: it has to run run_targets() of this
   // pass with the slopes, and returns what learn() is to return.
-  std::vector<float> learn(const std::function<std::vector<float>()>& run_targets);
+  std::vector<float> learn(const std::function<std::vector<float>()>& run_targets,
+                           const GradientListener& on_complete);
 
   // Log-probabilities of the targets, chunk by chunk; with a slope, gradients into d_stream and the
   // output layer.

@@ -27,6 +27,28 @@ struct Source {
 
 }  // namespace
 
+LinearSizes linear_sizes(const DecoderConfig& config) {
+  const std::size_t q = config.num_heads * config.head_dim;
+  const std::size_t kv = config.num_kv_heads * config.head_dim;
+  LinearSizes sizes;
+  const auto add = [&](std::size_t outputs, std::size_t inputs) {
+    sizes.weights += config.num_layers * outputs * inputs;
+    sizes.adapters += config.num_layers * (outputs + inputs);
+  };
+  add(q, config.hidden_size);
+  add(kv, config.hidden_size);
+  add(kv, config.hidden_size);
+  add(config.hidden_size, q);
+  add(config.ffn_size, config.hidden_size);
+  add(config.ffn_size, config.hidden_size);
+  add(config.hidden_size, config.ffn_size);
+  return sizes;
+}
+
+std::size_t num_learnt(const DecoderConfig& config, const std::optional<LoraShape>& lora) {
+  return lora ? linear_sizes(config).adapters * lora->rank : config.num_parameters();
+}
+
 class LearnerWeights::Loader {
  public:
   Loader(const ModelFiles& files, const DecoderConfig& config, const LearnerOptions& options,
@@ -44,9 +66,11 @@ class LearnerWeights::Loader {
     weights_->rounds_embedding_ = products_.family != ProductFamily::kF32;
     RR_TRY_STATUS(load_embedding());
     for (std::size_t i = 0; i < config_.num_layers; ++i) {
+      weights_->layer_starts.push_back(weights_->parameters.size());
       weights_->layers.emplace_back();
       RR_TRY_STATUS(load_layer(i, weights_->layers.back()));
     }
+    weights_->layer_starts.push_back(weights_->parameters.size());
     RR_TRY(weights_->output_norm,
            vector(reader_.name(kOutputNorm), kOutputNorm.hugging_face, config_.hidden_size, 0));
     RR_TRY_STATUS(load_output());
@@ -65,9 +89,33 @@ class LearnerWeights::Loader {
     return buffer.data<float>();
   }
 
+  // Each begins on a cache line.
+  static std::size_t gradient_floats(std::size_t size) {
+    constexpr std::size_t kStep = AlignedBuffer::kAlignment / sizeof(float);
+    return (size + kStep - 1) / kStep * kStep;
+  }
+
+  // At most 14 tensors of a layer learn, and three beside them.
+  std::size_t most_gradient_floats() const {
+    const std::size_t gaps = gradient_floats(1) * (14 * config_.num_layers + 3);
+    return num_learnt(config_, options_.lora) + gaps;
+  }
+
+  float* allocate_gradient(std::size_t size) {
+    if (weights_->gradients_.size() == 0) {
+      weights_->gradients_ = AlignedBuffer(most_gradient_floats() * sizeof(float));
+      weights_->gradients_.clear();
+    }
+    float* const gradient = weights_->gradients_.data<float>() + num_gradient_floats_;
+    num_gradient_floats_ += gradient_floats(size);
+    RR_CHECK(num_gradient_floats_ * sizeof(float) <= weights_->gradients_.size(),
+             "as many weights learn as were counted");
+    return gradient;
+  }
+
   LearnedTensor add_parameter(const std::string& name, std::vector<std::size_t> shape) {
     const std::size_t size = size_of(shape);
-    const LearnedTensor tensor = {allocate(size), allocate(size)};
+    const LearnedTensor tensor = {allocate(size), allocate_gradient(size)};
     weights_->parameters.push_back(
         {name, std::move(shape), {tensor.values, size}, {tensor.gradient, size}});
     return tensor;
@@ -205,7 +253,7 @@ class LearnerWeights::Loader {
     const std::size_t kv = config_.num_kv_heads * config_.head_dim;
     const std::size_t pairs = reader_.interleaved_head_dim();
     layer.qkv_bias.values = allocate(q + 2 * kv);
-    if (learns()) layer.qkv_bias.gradient = allocate(q + 2 * kv);
+    if (learns()) layer.qkv_bias.gradient = allocate_gradient(q + 2 * kv);
     std::size_t start = 0;
     for (const Source& source : {Source{&kQ, q, pairs}, Source{&kK, kv, pairs}, Source{&kV, kv}}) {
       RR_TRY(const std::vector<float> values,
@@ -273,6 +321,7 @@ class LearnerWeights::Loader {
   Crew& crew_;
   TensorReader reader_;
   RowSource embedding_source_{};
+  std::size_t num_gradient_floats_ = 0;
   std::unique_ptr<LearnerWeights> weights_;
 };
 

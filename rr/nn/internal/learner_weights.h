@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,16 @@ struct LearnedLayer {
   std::unique_ptr<LearnedLinear> down;
 };
 
+// Elements of the linear layers of all decoder layers.
+struct LinearSizes {
+  std::size_t weights = 0;
+  std::size_t adapters = 0;  // of rank 1
+};
+LinearSizes linear_sizes(const DecoderConfig& config);
+
+// How many numbers learn: all weights, or those of the adapters.
+std::size_t num_learnt(const DecoderConfig& config, const std::optional<LoraShape>& lora);
+
 // The weights of a decoder that learns. Without adapters every tensor is a parameter in float32,
 // packed again after each change; with them the weights are packed once, quantised ones straight
 // from the file, and only A and B stay in float32.
@@ -57,6 +68,7 @@ class LearnerWeights {
   void embed(std::size_t id, float* out) const;
 
   std::vector<Parameter> parameters;
+  std::vector<std::size_t> layer_starts;  // the first parameter of each layer; then what follows
   std::vector<LearnedLayer> layers;
   LearnedTensor output_norm;
   LearnedTensor embedding;  // [vocabulary, hidden]; values null where it does not learn
@@ -70,6 +82,7 @@ class LearnerWeights {
   bool has_adapters_ = false;
   bool rounds_embedding_ = false;
   AlignedBuffer frozen_embedding_;  // bf16 or float32; of an untied model with adapters
+  AlignedBuffer gradients_;         // of all parameters, in their order
   std::deque<AlignedBuffer> storage_;
 };
 
