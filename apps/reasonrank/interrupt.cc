@@ -44,6 +44,7 @@ void watch_for_interrupts() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it
   std::thread([signals] { watch(signals); }).detach();
 }

@@ -1,14 +1,36 @@
 #include <csignal>
+#include <cstdio>
 #include <memory>
+#include <string_view>
 
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/help_formatter.h"
+#include "apps/reasonrank/training_ranks.h"
 #include "rr/base/cpu.h"
+
+namespace {
+
+// Several processes that do not know of each other would write over each other's files.
+bool is_wrongly_started(const rr::StartedRanks& started, int argc, char** argv) {
+  if (started.size == 1 || argc < 2 || argv[1] == std::string_view("train")) return false;
+  if (started.rank == 0) {
+    std::fprintf(stderr,
+                 "reasonrank: started as %zu processes, but only `train` shares its work among "
+                 "several; start `%s` without mpirun\n",
+                 started.size, argv[1]);
+  }
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   // Ctrl-C and a closed pipe end the program at once and in silence: outputs appear whole or not at
   // all (base/atomic_file.h), so there is nothing to tidy up.
   std::signal(SIGPIPE, SIG_DFL);
+
+  const rr::StartedRanks started = rr::started_ranks();
+  if (is_wrongly_started(started, argc, argv)) return rr::kExitUsage;
 
   CLI::App app("Ranks passages by reasoning about them.", "reasonrank");
   app.set_version_flag("--version", std::string("reasonrank ") + RR_VERSION);
@@ -46,7 +68,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? rr::kExitOk : rr::kExitUsage;
+    const int code = started.rank == 0 ? app.exit(error) : error.get_exit_code();
+    return code == 0 ? rr::kExitOk : rr::kExitUsage;
   }
   return exit_code;
 }

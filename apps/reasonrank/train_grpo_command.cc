@@ -15,8 +15,8 @@
 #include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/reward_options.h"
 #include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_ranks.h"
 #include "apps/reasonrank/training_run.h"
-#include "rr/base/machine.h"
 #include "rr/base/progress.h"
 #include "rr/lm_local/local_generator.h"
 #include "rr/lm_local/local_model.h"
@@ -38,7 +38,8 @@ Examples:
   reasonrank train grpo --adapter runs/sft --tasks ranking_tasks.jsonl --validation validation.jsonl -o runs/rl
   reasonrank train grpo --model M --tasks ranking_tasks.jsonl --lora 0 --steps 50 --max-tokens 500 -o runs/rl
   reasonrank train grpo --config grpo.toml --reward published -o runs/rl
-  reasonrank train grpo --resume runs/rl)";
+  reasonrank train grpo --resume runs/rl
+  mpirun -n 4 reasonrank train grpo --tasks ranking_tasks.jsonl -o runs/rl)";
 
 struct Options {
   GrpoSettings settings;
@@ -77,6 +78,8 @@ Result<GrpoSettings> settings_of(const Options& options) {
 
 // Everything that a run is made of.
 struct Parts {
+  GrpoSettings settings;
+  GrpoOptions grpo;
   std::unique_ptr<LocalModel> served;
   std::unique_ptr<LocalModel> reference;  // may be null: GrpoModel::reference
   std::unique_ptr<ThreadPool> pool;
@@ -86,7 +89,6 @@ struct Parts {
   std::string model_sha256;
   std::string reference_sha256;  // of another model than the one that learns
   WritingMemory memory;
-  std::size_t limit = 0;
 
   const GrpoTasks* held_out() const { return validation ? &*validation : nullptr; }
 };
@@ -107,10 +109,15 @@ std::size_t weight_bytes(const Parts& parts) {
   return served + (parts.reference == nullptr ? 0 : parts.reference->memory().weight_bytes);
 }
 
+// Of a step's, that one rank writes replies to.
+std::size_t tasks_of_a_rank(const GrpoSettings& settings, const Ranks& ranks) {
+  return (settings.tasks_per_step + ranks.size() - 1) / ranks.size();
+}
+
 // What keys and values of all rollouts of a step take at most.
-std::size_t wanted_kv_bytes(const GrpoSettings& settings, const Parts& parts) {
+std::size_t wanted_kv_bytes(const GrpoSettings& settings, const Ranks& ranks, const Parts& parts) {
   const std::size_t a_task = parts.train.longest_prompt() + settings.group * settings.max_tokens;
-  return settings.tasks_per_step * a_task * parts.served->memory().kv_bytes_per_token;
+  return tasks_of_a_rank(settings, ranks) * a_task * parts.served->memory().kv_bytes_per_token;
 }
 
 Status check_same_vocabulary(const Tokenizer& one, const Tokenizer& other,
@@ -160,26 +167,28 @@ Status load_reference(const GrpoSettings& settings, const ModelFiles& files,
   return ok_status();
 }
 
-Result<Parts> make_parts(const GrpoSettings& settings, const Options& options) {
+Result<Parts> make_parts(const Options& options, const TrainingRanks& ranks) {
   Parts parts;
-  const std::size_t num_threads =
-      options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
+  RR_TRY(parts.settings, settings_of(options));
+  const GrpoSettings& settings = parts.settings;
+  RR_TRY(parts.grpo, grpo_options(settings));
+  const std::size_t num_threads = ranks.num_threads;
   LearnerOptions learner = learner_options(settings);
   RR_TRY(const std::unique_ptr<ModelFiles> files,
          open_model_files(settings.model, settings.adapters));
   RR_TRY(const DecoderConfig config, read_decoder_config(*files));
   RR_TRY_STATUS(check_settings(settings, config.context_length));
   parts.model_sha256 = fingerprint(*files);
-  parts.limit = memory_limit(options.run);
   RR_TRY(parts.served,
          LocalModel::load(*files,
                           reply_writer_options(learner_options(settings).precision,
                                                settings.chat_template, num_threads, learner.lora)));
   RR_TRY_STATUS(read_tasks(settings, parts));
   RR_TRY_STATUS(load_reference(settings, *files, num_threads, parts));
-  RR_TRY(parts.memory, plan_writing_memory(
-                           config, longest_row(settings, parts.train.longest_prompt()), parts.limit,
-                           weight_bytes(parts), wanted_kv_bytes(settings, parts), learner));
+  RR_TRY(parts.memory,
+         plan_writing_memory(config, longest_row(settings, parts.train.longest_prompt()),
+                             ranks.memory_bytes, weight_bytes(parts),
+                             wanted_kv_bytes(settings, *ranks.ranks, parts), learner));
   parts.pool = std::make_unique<ThreadPool>(num_threads);
   RR_TRY(parts.learner, Learner::load(*files, learner, *parts.pool));
   return parts;
@@ -201,7 +210,8 @@ std::string tasks_line(const char* name, const std::string& path, const GrpoTask
   return line;
 }
 
-void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts& parts) {
+void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts& parts,
+              const TrainingRanks& ranks) {
   std::string model = settings.model;
   for (const std::string& adapter : settings.adapters) model += " + " + adapter;
   say("training " + model);
@@ -220,9 +230,10 @@ void say_plan(const GrpoSettings& settings, const GrpoOptions& grpo, const Parts
   std::string reward = explain(grpo.reward);
   say(fmt::format("  {:<11}{}", "reward", reward.substr(0, reward.find('\n'))));
   say(fmt::format("  {:<11}{}", "memory",
-                  describe(parts.memory, parts.limit, parts.served->config().num_layers)));
+                  describe(parts.memory, ranks.memory_bytes, parts.served->config().num_layers)));
   say(fmt::format("  {:<11}{} on {} threads, {}", "precision", settings.precision,
                   parts.served->num_threads(), parts.served->kernel_name()));
+  if (ranks.ranks->size() > 1) say(ranks.plan_line());
 }
 
 class TerminalListener : public GrpoListener {
@@ -267,35 +278,42 @@ class TerminalListener : public GrpoListener {
 
 Result<int> train(const Options& options) {
   watch_for_interrupts();
-  RR_TRY(const GrpoSettings settings, settings_of(options));
-  RR_TRY(const GrpoOptions grpo, grpo_options(settings));
-  RR_TRY(Parts parts, make_parts(settings, options));
+  RR_TRY(const TrainingRanks joined, join_training_ranks(options.run, options.model.num_threads));
+  Ranks& ranks = *joined.ranks;
+  const Result<Parts> made = make_parts(options, joined);
+  RR_TRY_STATUS(agree(ranks, made));
+  const Parts& parts = made.value();
+  const GrpoSettings& settings = parts.settings;
   RR_TRY(const RunFolder folder,
-         open_training_run(options.run, "grpo", identity_of(parts), to_json(settings)));
-  say_plan(settings, grpo, parts);
+         open_training_run(options.run, "grpo", identity_of(parts), to_json(settings), ranks));
+  say_plan(settings, parts.grpo, parts, joined);
 
   LocalGeneratorOptions generator;
-  generator.max_sequences = std::max<std::size_t>(32, settings.tasks_per_step * settings.group);
+  generator.max_sequences =
+      std::max<std::size_t>(32, tasks_of_a_rank(settings, ranks) * settings.group);
   generator.kv_memory_bytes = parts.memory.kv_bytes;
   GrpoModel model = {*parts.learner, parts.served->decoder(),
                      [&]() -> std::unique_ptr<Generator> {
                        return std::make_unique<LocalGenerator>(*parts.served, generator);
                      },
                      parts.reference == nullptr ? nullptr : &parts.reference->decoder()};
-  GrpoTrainer trainer(std::move(model), parts.train, parts.held_out(), grpo, *parts.pool);
+  GrpoTrainer trainer(std::move(model), parts.train, parts.held_out(), parts.grpo, *parts.pool,
+                      ranks);
   std::vector<std::string> damaged;
   RR_TRY_STATUS(trainer.restore(folder, damaged));
   for (const std::string& line : damaged) say("passed over: " + line);
   if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
 
   const std::atomic<bool>& stop = stop_on_interrupt();
+  const std::string resume = resume_command(joined, "grpo", folder.path().string());
+  const LastWords last_words(joined, stop, resume);
   TerminalListener listener(trainer.num_done(), settings.steps);
   const Status status = trainer.run(folder, listener, stop);
   listener.finish();
   RR_TRY_STATUS(status);
   if (trainer.num_done() == settings.steps) return kExitOk;
-  say(fmt::format("stopped after step {} of {}; go on with\n  reasonrank train grpo --resume {}",
-                  trainer.num_done(), settings.steps, folder.path().string()));
+  say(fmt::format("stopped after step {} of {}; go on with\n  {}", trainer.num_done(),
+                  settings.steps, resume));
   return kExitInterrupted;
 }
 
@@ -428,7 +446,7 @@ void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
   command->footer(kExamples);
   command->callback([options, command, &exit_code] {
     if (const Status config = read_training_config(*command, options->run); !config.ok()) {
-      exit_code = report_failure(config.error());
+      exit_code = exit_code_of(config.error());
       return;
     }
     const std::string wrong = training_misuse(*command, options->run, {"--tasks"});
@@ -437,8 +455,7 @@ void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
       exit_code = kExitUsage;
       return;
     }
-    const Result<int> result = train(*options);
-    exit_code = result.ok() ? result.value() : report_failure(result.error());
+    exit_code = exit_code_of(train(*options));
   });
 }
 

@@ -12,8 +12,8 @@
 #include "apps/reasonrank/model_options.h"
 #include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_ranks.h"
 #include "apps/reasonrank/training_run.h"
-#include "rr/base/machine.h"
 #include "rr/base/progress.h"
 #include "rr/lm/chat_template.h"
 #include "rr/lm/tokenizer.h"
@@ -174,7 +174,7 @@ std::string step_of(const SftSettings& settings, const Inputs& inputs, const Sft
 }
 
 void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOptions& options,
-              const WritingMemory& memory, std::size_t limit, std::size_t num_threads) {
+              const WritingMemory& memory, const TrainingRanks& ranks) {
   const std::size_t max_length = data_options(settings, inputs.config.context_length).max_length;
   say(fmt::format("training {}", settings.model));
   say(fmt::format("  {:<11}{:.1f} million, {}", "weights",
@@ -200,8 +200,10 @@ void say_plan(const SftSettings& settings, const Inputs& inputs, const SftOption
                   "steps", options.schedule.num_steps, step_of(settings, inputs, options),
                   options.schedule.peak, settings.schedule, options.schedule.warmup_steps,
                   settings.clip, settings.weight_decay, settings.seed));
-  say(fmt::format("  {:<11}{}", "memory", describe(memory, limit, inputs.config.num_layers)));
-  say(fmt::format("  {:<11}{} on {} threads", "precision", settings.precision, num_threads));
+  say(fmt::format("  {:<11}{}", "memory",
+                  describe(memory, ranks.memory_bytes, inputs.config.num_layers)));
+  say(fmt::format("  {:<11}{} on {} threads", "precision", settings.precision, ranks.num_threads));
+  if (ranks.ranks->size() > 1) say(ranks.plan_line());
 }
 
 class TerminalListener : public SftListener {
@@ -291,45 +293,64 @@ Result<WritingMemory> plan_memory(const SftSettings& settings, const Inputs& inp
   return memory;
 }
 
+// What a run is made of, on this rank.
+struct Setup {
+  SftSettings settings;
+  Inputs inputs;
+  LearnerOptions learner;
+  WritingMemory memory;
+};
+
+Result<Setup> prepare(const Options& options, const TrainingRanks& ranks) {
+  Setup setup;
+  RR_TRY(setup.settings, settings_of(options));
+  RR_TRY(setup.inputs, read_inputs(setup.settings, ranks.num_threads));
+  setup.learner = learner_options(setup.settings);
+  RR_TRY(setup.memory,
+         plan_memory(setup.settings, setup.inputs, ranks.memory_bytes, setup.learner));
+  return setup;
+}
+
 Result<int> train(const Options& options) {
   watch_for_interrupts();
-  RR_TRY(const SftSettings settings, settings_of(options));
-  const std::size_t limit = memory_limit(options.run);
-  const std::size_t num_threads =
-      options.model.num_threads == 0 ? usable_cores() : options.model.num_threads;
-  RR_TRY(Inputs inputs, read_inputs(settings, num_threads));
-  LearnerOptions learner_settings = learner_options(settings);
-  RR_TRY(const WritingMemory memory, plan_memory(settings, inputs, limit, learner_settings));
+  RR_TRY(const TrainingRanks joined, join_training_ranks(options.run, options.model.num_threads));
+  Ranks& ranks = *joined.ranks;
+  Result<Setup> setup = prepare(options, joined);
+  RR_TRY_STATUS(agree(ranks, setup));
+  auto& [settings, inputs, learner_settings, memory] = setup.value();
   if (inputs.answered_tasks) {
-    inputs.answered_tasks->make_generator = [&]() -> std::unique_ptr<Generator> {
-      return std::make_unique<LocalGenerator>(
-          *inputs.writer, LocalGeneratorOptions{.kv_memory_bytes = memory.kv_bytes});
+    LocalModel& writer = *inputs.writer;
+    const LocalGeneratorOptions generator{.kv_memory_bytes = memory.kv_bytes};
+    inputs.answered_tasks->make_generator = [&writer, generator]() -> std::unique_ptr<Generator> {
+      return std::make_unique<LocalGenerator>(writer, generator);
     };
   }
   const SftSources sources = inputs.sources();
   const SftOptions sft = sft_options(settings, sources.examples, sources.tasks);
   RR_TRY(const RunFolder folder,
-         open_training_run(options.run, "sft", identity_of(inputs), to_json(settings)));
-  say_plan(settings, inputs, sft, memory, limit, num_threads);
+         open_training_run(options.run, "sft", identity_of(inputs), to_json(settings), ranks));
+  say_plan(settings, inputs, sft, memory, joined);
 
-  ThreadPool pool(num_threads);
-  RR_TRY(const std::unique_ptr<Learner> learner,
-         Learner::load(*inputs.files, learner_settings, pool));
+  ThreadPool pool(joined.num_threads);
+  const auto learner = Learner::load(*inputs.files, learner_settings, pool);
+  RR_TRY_STATUS(agree(ranks, learner));
   inputs.files.reset();  // what was read of them counts as memory while they are open
-  SftTrainer trainer(*learner, sources, sft, pool);
+  SftTrainer trainer(*learner.value(), sources, sft, pool, ranks);
   std::vector<std::string> damaged;
   RR_TRY_STATUS(trainer.restore(folder, damaged));
   for (const std::string& line : damaged) say("passed over: " + line);
   if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
 
   const std::atomic<bool>& stop = stop_on_interrupt();
+  const std::string resume = resume_command(joined, "sft", folder.path().string());
+  const LastWords last_words(joined, stop, resume);
   TerminalListener listener(trainer.num_done(), sft.schedule.num_steps);
   const Status status = trainer.run(folder, listener, stop);
   listener.finish();
   RR_TRY_STATUS(status);
   if (trainer.num_done() == sft.schedule.num_steps) return kExitOk;
-  say(fmt::format("stopped after step {} of {}; go on with\n  reasonrank train sft --resume {}",
-                  trainer.num_done(), sft.schedule.num_steps, folder.path().string()));
+  say(fmt::format("stopped after step {} of {}; go on with\n  {}", trainer.num_done(),
+                  sft.schedule.num_steps, resume));
   return kExitInterrupted;
 }
 
@@ -472,10 +493,11 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       "  reasonrank train sft --data sft.jsonl --lora 32 --compute int4 -o runs/q\n"
       "  reasonrank train sft --tasks ranking_tasks.jsonl --method pointwise --lr 3e-5 -o runs/p\n"
       "  reasonrank train sft --config sft.toml --lr 1e-5 -o runs/c\n"
-      "  reasonrank train sft --resume runs/a");
+      "  reasonrank train sft --resume runs/a\n"
+      "  mpirun -n 4 reasonrank train sft --data sft.jsonl -o runs/d");
   command->callback([options, command, &exit_code] {
     if (const Status config = read_training_config(*command, options->run); !config.ok()) {
-      exit_code = report_failure(config.error());
+      exit_code = exit_code_of(config.error());
       return;
     }
     if (const std::string wrong = training_misuse(*command, options->run, {"--data", "--tasks"});
@@ -484,8 +506,7 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       exit_code = kExitUsage;
       return;
     }
-    const Result<int> result = train(*options);
-    exit_code = result.ok() ? result.value() : report_failure(result.error());
+    exit_code = exit_code_of(train(*options));
   });
 }
 

@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/config_file.h"
+#include "apps/reasonrank/training_ranks.h"
 #include "rr/base/machine.h"
 
 namespace rr {
@@ -35,7 +37,8 @@ void add_training_run_options(CLI::App& command, TrainingRunOptions& options) {
                      "first");
   command
       .add_option("--memory", options.memory_gib,
-                  "GiB to take at most; without it, four fifths of what is free")
+                  "GiB to take at most; without it, four fifths of what is free, shared by the "
+                  "ranks of a machine")
       ->check(CLI::PositiveNumber);
 }
 
@@ -72,8 +75,10 @@ std::string training_misuse(const CLI::App& command, const TrainingRunOptions& o
   return "";
 }
 
-Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std::string& kind,
-                                    const Json& identity, const Json& settings) {
+namespace {
+
+Result<RunFolder> begin_or_resume(const TrainingRunOptions& options, const std::string& kind,
+                                  const Json& identity, const Json& settings) {
   if (options.resume.empty()) {
     Json run = {{"program", "reasonrank " RR_VERSION}, {"kind", kind}};
     run.update(identity);
@@ -92,6 +97,32 @@ Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std
   return folder;
 }
 
+}  // namespace
+
+Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std::string& kind,
+                                    const Json& identity, const Json& settings, Ranks& ranks) {
+  if (!have_same(ranks, to_json_line({identity, settings}))) {
+    return Error{Errc::kRejected,
+                 "expected all ranks to have the same model, data and settings, found others; "
+                 "files have to be the same on all machines",
+                 ""};
+  }
+  Result<RunFolder> folder = Error{Errc::kUnavailable, "another rank opens the run", ""};
+  if (ranks.is_first()) folder = begin_or_resume(options, kind, identity, settings);
+  RR_TRY_STATUS(
+      agree(ranks, ranks.is_first() && !folder.ok() ? Status(folder.error()) : ok_status()));
+  if (!ranks.is_first()) {
+    folder = RunFolder::open(options.resume.empty() ? options.output : options.resume);
+  }
+  RR_TRY_STATUS(agree(ranks, folder));
+  return folder;
+}
+
+int exit_code_of(const Result<int>& result) {
+  if (result.ok()) return result.value();
+  return started_ranks().rank == 0 ? report_failure(result.error()) : kExitFailed;
+}
+
 std::size_t memory_limit(const TrainingRunOptions& options) {
   if (options.memory_gib > 0) return static_cast<std::size_t>(options.memory_gib * (1 << 30));
   return free_memory() / 5 * 4;
@@ -99,7 +130,9 @@ std::size_t memory_limit(const TrainingRunOptions& options) {
 
 double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
 
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+void say(const std::string& line) {
+  if (started_ranks().rank == 0) std::fputs((line + "\n").c_str(), stderr);
+}
 
 void add_precision_option(CLI::App& command, std::string& precision) {
   command

@@ -7,6 +7,7 @@
 
 #include "rr/base/json.h"
 #include "rr/base/result.h"
+#include "rr/ranks/ranks.h"
 #include "rr/train/checkpoint.h"
 
 namespace rr {
@@ -65,14 +66,18 @@ std::string training_misuse(const CLI::App& command, const TrainingRunOptions& o
                             std::initializer_list<const char*> inputs);
 
 // The run to go on with, or a new one of `kind` and `settings`. `identity`: hashes of model and
-// data, against which a run that goes on is held.
+// data, against which a run that goes on is held. Of several ranks the first makes it; refused
+// where they do not have the same of everything.
 Result<RunFolder> open_training_run(const TrainingRunOptions& options, const std::string& kind,
-                                    const Json& identity, const Json& settings);
+                                    const Json& identity, const Json& settings, Ranks& ranks);
+
+// The exit code of a command: what it came to, or its failure, which the first rank says.
+int exit_code_of(const Result<int>& result);
 
 std::size_t memory_limit(const TrainingRunOptions& options);
 double in_gib(std::size_t bytes);
 
-// A line on standard error.
+// A line on standard error, of the first rank alone.
 void say(const std::string& line);
 
 // --compute bf16|f32|int8|int4, which is also --precision: what a learner's products are computed

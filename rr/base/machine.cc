@@ -143,12 +143,26 @@ std::size_t free_memory() {
   return std::min(available, left_of_address_space());
 }
 
-std::size_t usable_cores() {
+std::vector<std::size_t> allowed_cores() {
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  double cores = sched_getaffinity(0, sizeof mask, &mask) == 0
-                     ? CPU_COUNT(&mask)
-                     : static_cast<double>(std::thread::hardware_concurrency());
+  std::vector<std::size_t> cores;
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return cores;
+  for (std::size_t core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &mask)) cores.push_back(core);
+  }
+  return cores;
+}
+
+std::string machine_name() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0) return "";
+  return name;
+}
+
+std::size_t usable_cores() {
+  const std::size_t allowed = allowed_cores().size();
+  auto cores = static_cast<double>(allowed > 0 ? allowed : std::thread::hardware_concurrency());
   for (const fs::path& group : control_groups("cpu")) {
     cores = std::min(cores, quota_of_group(group));
   }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace rr {
 
@@ -10,6 +11,12 @@ namespace rr {
 // pages that can be dropped do not count as taken), and what its address-space limit leaves.
 // Nothing readable: the largest size.
 std::size_t free_memory();
+
+// The processors of this process's affinity mask, rising. None where the system does not say.
+std::vector<std::size_t> allowed_cores();
+
+// The machine's name in its network.
+std::string machine_name();
 
 // Processors this process may run on: its affinity mask, cut to the control group's quota (rounded
 // up). At least 1.

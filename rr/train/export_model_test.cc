@@ -63,8 +63,10 @@ class ExportModel : public ::testing::Test {
     const auto files = ModelFiles::open(model).value();
     const SftData data = read_sft_data(settings.data, tiny_.tokens(), {}).value();
     ThreadPool pool(1);
+    SingleRank alone;
     const auto learner = Learner::load(*files, learner_options(settings), pool).value();
-    SftTrainer trainer(*learner, {.examples = &data}, sft_options(settings, &data, nullptr), pool);
+    SftTrainer trainer(*learner, {.examples = &data}, sft_options(settings, &data, nullptr), pool,
+                       alone);
     RunFolder folder =
         RunFolder::create(tiny_.folder.path() / name,
                           {{"model_sha256", fingerprint(*files)}, {"settings", to_json(settings)}})

@@ -15,9 +15,11 @@
 #include "rr/lm/generator.h"
 #include "rr/nn/decoder.h"
 #include "rr/nn/learner.h"
+#include "rr/ranks/ranks.h"
 #include "rr/train/adamw.h"
 #include "rr/train/checkpoint.h"
 #include "rr/train/epoch_order.h"
+#include "rr/train/gradient_sum.h"
 #include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/ranking_quality.h"
 #include "rr/train/grpo/reward.h"
@@ -46,6 +48,8 @@ struct SftOptions {
   std::size_t save_every = 100;    // steps; the last one is always saved
   std::size_t keep_last = 2;       // checkpoints, beside the best
   std::size_t validate_every = 0;  // steps, and before the first; 0: only after the last
+
+  std::size_t bucket_bytes = GradientSum::kBucketBytes;  // of gradients that ranks sum at once
 };
 
 // What a look at the held-out sets found.
@@ -61,7 +65,7 @@ struct SftValidation {
   double badness() const;
 };
 
-// One step, as metrics.jsonl has it.
+// One step of all ranks, as metrics.jsonl has it.
 struct SftStep {
   std::size_t step = 0;  // from 1
   double loss = 0;       // what the step makes smaller, before the update: mean of -log p over its
@@ -72,6 +76,7 @@ struct SftStep {
   std::size_t tokens = 0;             // read, prompts included
   std::size_t completion_tokens = 0;  // learnt
   double seconds = 0;
+  double wait_s = 0;         // of the first rank, for the others and for sums after its own work
   SftValidation validation;  // after the update
 };
 
@@ -111,11 +116,16 @@ struct SftSources {
 // step's tasks. The best checkpoint is the one of the least held-out loss, without held-out
 // examples that of the highest nDCG. Everything but the learner and the optimiser follows from the
 // number of the step, so that a run that was stopped goes on to the bit as if it had not been.
+//
+// Several ranks share a step's examples and tasks by their tokens, and held-out ones alike; after
+// each step all have the same weights to the bit, those that one rank would have but for the order
+// of sums. Every rank has a trainer of the same sources and options and makes the same calls, which
+// fail together or not at all; a stop that one of them sees stops all. The first rank alone writes.
 class SftTrainer {
  public:
   // Everything must outlive the trainer.
   SftTrainer(Learner& learner, const SftSources& sources, const SftOptions& options,
-             ThreadPool& pool);
+             ThreadPool& pool, Ranks& ranks);
 
   // Goes on from the run's newest checkpoint, if there is one. `damaged` gets those passed over.
   Status restore(const RunFolder& folder, std::vector<std::string>& damaged);
@@ -138,13 +148,20 @@ class SftTrainer {
   AdamW& optimiser() { return optimiser_; }
 
  private:
-  Status learn_examples(const std::atomic<bool>& stop, SftStep& report);
-  Status learn_row(std::span<const std::size_t> row, std::size_t num_targets, double& loss);
-  Status learn_tasks(const std::atomic<bool>& stop, SftStep& report);
-  Result<double> learn_task(std::size_t task, std::uint64_t seed, SftStep& report);
+  struct Work;
+  struct Sums;
+
+  Result<Work> work_of(std::size_t step, SftStep& report) const;
+  Result<Sums> learn(SftStep& report, const std::atomic<bool>& stop);
+  Status learn_row(std::span<const std::size_t> row, std::size_t num_targets,
+                   const GradientListener& on_complete, Sums& sums);
+  Status learn_task(std::size_t task, const RankingExample& example,
+                    const GradientListener& on_complete, Sums& sums);
   std::vector<EpochOrder::Place> tasks_of(std::size_t step) const;
   std::string contents_of(std::size_t step) const;
+  void add_losses(std::span<const Sums> sums, SftStep& report) const;
   Result<double> held_out_loss();
+  Result<Sums> held_out_share();
   Result<std::optional<RankingQuality>> look_at_answers(const RunFolder* folder,
                                                         const std::atomic<bool>& stop);
   Status validate_at_first(const RunFolder& folder, SftListener& listener,
@@ -157,6 +174,8 @@ class SftTrainer {
   SftSources sources_;
   SftOptions options_;
   ThreadPool& pool_;
+  Ranks& ranks_;
+  GradientSum gradient_sum_;
   std::optional<SftOrder> order_;         // of the examples
   std::optional<EpochOrder> task_order_;  // of the tasks
   AdamW optimiser_;

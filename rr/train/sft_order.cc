@@ -44,10 +44,11 @@ std::vector<std::size_t> SftOrder::examples_of(std::size_t step) const {
   return examples;
 }
 
-std::vector<std::vector<std::size_t>> SftOrder::rows_of(std::size_t step) const {
+std::vector<std::vector<std::size_t>> SftOrder::rows_of(
+    std::span<const std::size_t> examples) const {
   std::vector<std::vector<std::size_t>> rows;
   std::vector<std::size_t> tokens;
-  for (const std::size_t example : examples_of(step)) {
+  for (const std::size_t example : examples) {
     const std::size_t length = data_.examples[example].ids.size();
     std::size_t row = 0;
     while (row < rows.size() && tokens[row] + length > options_.row_tokens) ++row;

@@ -32,9 +32,9 @@ class SftOrder {
   // The examples of a step, from 1: indices into data.examples.
   std::vector<std::size_t> examples_of(std::size_t step) const;
 
-  // The same in rows: examples that go through the model together, first fit in their order; a
-  // longer one than row_tokens has a row of its own.
-  std::vector<std::vector<std::size_t>> rows_of(std::size_t step) const;
+  // Examples in rows: those that go through the model together, first fit in their order; a longer
+  // one than row_tokens has a row of its own.
+  std::vector<std::vector<std::size_t>> rows_of(std::span<const std::size_t> examples) const;
 
  private:
   void group_by_length(std::vector<std::size_t>& order) const;

@@ -59,7 +59,8 @@ TEST(SftOrder, GroupsExamplesOfOneLength) {
 TEST(SftOrder, FillsRowsFirstFit) {
   const SftData data = data_of({5, 4, 20, 3, 6});
   const SftOrder order(data, {.examples_per_step = 5, .row_tokens = 10, .shuffles = false});
-  EXPECT_THAT(order.rows_of(1), ElementsAre(ElementsAre(0, 1), ElementsAre(2), ElementsAre(3, 4)));
+  EXPECT_THAT(order.rows_of(order.examples_of(1)),
+              ElementsAre(ElementsAre(0, 1), ElementsAre(2), ElementsAre(3, 4)));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ class SftRun {
     learner_options.lora = lora;
     learner = Learner::load(*model.files, learner_options, pool_).value();
     trainer = std::make_unique<SftTrainer>(
-        *learner, SftSources{.examples = &data, .validation = &data}, options, pool_);
+        *learner, SftSources{.examples = &data, .validation = &data}, options, pool_, alone_);
   }
 
   std::vector<std::vector<float>> weights() const {
@@ -54,6 +54,7 @@ class SftRun {
 
  private:
   ThreadPool pool_;
+  SingleRank alone_;
 
  public:
   std::unique_ptr<Learner> learner;

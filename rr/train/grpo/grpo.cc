@@ -10,6 +10,8 @@
 #include "rr/base/check.h"
 #include "rr/nn/token_logprobs.h"
 #include "rr/train/internal/finite.h"
+#include "rr/train/ranked_run.h"
+#include "rr/train/work_share.h"
 
 namespace rr {
 namespace {
@@ -97,9 +99,10 @@ struct GrpoTrainer::Row {
   std::size_t tokens = 0;
 };
 
-// What learning from a step's rollouts came to.
+// What learning from a step's rollouts came to; plain, for exchange_values().
 struct GrpoTrainer::Sums {
   std::size_t num_updates = 0;
+  double wait_s = 0;
   std::size_t learn_tokens = 0;
   std::size_t tokens = 0;  // learnt
   double policy_loss = 0;  // of all updates
@@ -121,6 +124,19 @@ struct GrpoTrainer::Sums {
     worst_apart = std::max(worst_apart, std::abs(ratio));
     apart_kl += std::exp(ratio) - ratio - 1;
   }
+  // What another rank learnt of the same update, or the sums of another update.
+  void add(const Sums& other) {
+    learn_tokens += other.learn_tokens;
+    tokens += other.tokens;
+    policy_loss += other.policy_loss;
+    kl += other.kl;
+    clipped += other.clipped;
+    dual_clipped += other.dual_clipped;
+    compared += other.compared;
+    apart += other.apart;
+    worst_apart = std::max(worst_apart, other.worst_apart);
+    apart_kl += other.apart_kl;
+  }
   double mean_apart() const { return compared == 0 ? 0 : apart / static_cast<double>(compared); }
 
   void report(GrpoStep& step) const {
@@ -135,23 +151,26 @@ struct GrpoTrainer::Sums {
     step.worst_disagreement = worst_apart;
     if (compared > 0) step.disagreement_kl = apart_kl / static_cast<double>(compared);
     step.learn_tokens = learn_tokens;
+    step.wait_s = wait_s;
   }
 };
 
 GrpoTrainer::GrpoTrainer(GrpoModel model, const GrpoTasks& train, const GrpoTasks* validation,
-                         const GrpoOptions& options, ThreadPool& pool)
+                         const GrpoOptions& options, ThreadPool& pool, Ranks& ranks)
     : model_(std::move(model)),
       train_(train),
       validation_(validation),
       options_(options),
       pool_(pool),
+      ranks_(ranks),
+      gradient_sum_(model_.learner.parameters(), ranks, options.bucket_bytes),
       order_("grpo", train.tasks.size(), true, options.rollouts.seed),
       optimiser_(model_.learner.parameters(), options.optimiser) {
   model_.decoder.adopt(model_.learner.parameters());
 }
 
 Status GrpoTrainer::restore(const RunFolder& folder, std::vector<std::string>& damaged) {
-  RR_TRY(state_, folder.restore(model_.learner.parameters(), optimiser_, damaged));
+  RR_TRY(state_, restore_on_all(ranks_, folder, model_.learner.parameters(), optimiser_, damaged));
   if (state_.step == 0) return ok_status();
   model_.learner.update();
   model_.decoder.adopt(model_.learner.parameters());
@@ -177,11 +196,12 @@ Result<std::optional<std::vector<RolloutGroup>>> GrpoTrainer::collect_groups(
     const std::size_t missing = options_.tasks_per_step - groups.size();
     if (missing == 0) break;
     const std::vector<std::size_t> chosen = tasks_from(next_task, missing);
-    const std::size_t total = missing * options_.rollouts.group_size;
-    RR_TRY(auto written,
-           write_rollouts(
-               *generator, train_, chosen, report.step, options_.rollouts,
-               [&](std::size_t done) { listener.on_rollouts(report.step, done, total); }, stop));
+    RR_TRY(auto written, write_rollouts(
+                             *generator, train_, chosen, report.step, options_.rollouts, ranks_,
+                             [&](std::size_t done, std::size_t total) {
+                               listener.on_rollouts(report.step, done, total);
+                             },
+                             stop));
     if (!written) return std::optional<std::vector<RolloutGroup>>();
     judge_rollouts(*written, train_, options_.reward, options_.rollouts.max_tokens,
                    options_.divides_by_deviation);
@@ -235,19 +255,20 @@ Status GrpoTrainer::learn(std::span<const RolloutGroup> groups, Sums& sums) {
 }
 
 Status GrpoTrainer::update(std::span<const RolloutGroup> groups, Sums& sums) {
-  std::size_t num_rollouts = 0;
-  std::size_t num_tokens = 0;
   std::string topics;
   for (const RolloutGroup& group : groups) {
-    num_rollouts += group.rollouts.size();
-    for (const Rollout& rollout : group.rollouts) num_tokens += rollout.ids.size();
     topics += fmt::format("{}{}", topics.empty() ? "topics " : ", ",
                           train_.tasks[group.task].task.qid.str());
   }
   model_.learner.clear_gradients();
-  for (const Row& row : rows_of(groups)) {
-    RR_TRY_STATUS(learn_row(row, num_rollouts, num_tokens, sums));
-  }
+  Sums own;
+  const Status status = learn_rows(groups, sums.num_updates == 0, own);
+  const Clock::time_point end_of_own = Clock::now();
+  gradient_sum_.finish();
+  RR_TRY(const std::vector<Sums> of_ranks,
+         exchange_values(ranks_, status.ok() ? Result<Sums>(own) : Result<Sums>(status.error())));
+  for (const Sums& of_rank : of_ranks) sums.add(of_rank);
+  if (ranks_.size() > 1) sums.wait_s += seconds_since(end_of_own);
   RR_TRY_STATUS(check_agreement(sums));
   const double norm = optimiser_.gradient_norm(pool_);
   RR_TRY_STATUS(
@@ -260,15 +281,49 @@ Status GrpoTrainer::update(std::span<const RolloutGroup> groups, Sums& sums) {
   return ok_status();
 }
 
-// First fit in the groups' order; a group with more tokens than a row takes has its prompt in
-// several.
-std::vector<GrpoTrainer::Row> GrpoTrainer::rows_of(std::span<const RolloutGroup> groups) const {
-  std::vector<Row> rows;
+// This rank's share of an update.
+Status GrpoTrainer::learn_rows(std::span<const RolloutGroup> groups, bool is_first, Sums& sums) {
+  std::size_t num_rollouts = 0;
+  std::size_t num_tokens = 0;
+  for (const RolloutGroup& group : groups) {
+    num_rollouts += group.rollouts.size();
+    for (const Rollout& rollout : group.rollouts) num_tokens += rollout.ids.size();
+  }
+  const std::vector<Row> rows = rows_of(own_share(groups));
+  for (const Row& row : rows) {
+    const bool is_last = &row == &rows.back();
+    RR_TRY_STATUS(learn_row(row, num_rollouts, num_tokens, is_first,
+                            is_last ? gradient_sum_.listener() : GradientListener(), sums));
+  }
+  return ok_status();
+}
+
+// Of the groups that teach anything.
+std::vector<const RolloutGroup*> GrpoTrainer::own_share(
+    std::span<const RolloutGroup> groups) const {
+  std::vector<const RolloutGroup*> all;
+  std::vector<std::size_t> costs;
   for (const RolloutGroup& group : groups) {
     if (!group.teaches() && options_.loss.kl_coefficient == 0) continue;
-    const std::size_t prompt = train_.tasks[group.task].prompt.size();
+    std::size_t tokens = train_.tasks[group.task].prompt.size();
+    for (const Rollout& rollout : group.rollouts) tokens += rollout.ids.size();
+    all.push_back(&group);
+    costs.push_back(tokens);
+  }
+  std::vector<const RolloutGroup*> own;
+  for (const std::size_t i : share_of(ranks_, costs)) own.push_back(all[i]);
+  return own;
+}
+
+// First fit in the groups' order; a group with more tokens than a row takes has its prompt in
+// several.
+std::vector<GrpoTrainer::Row> GrpoTrainer::rows_of(
+    std::span<const RolloutGroup* const> groups) const {
+  std::vector<Row> rows;
+  for (const RolloutGroup* const group : groups) {
+    const std::size_t prompt = train_.tasks[group->task].prompt.size();
     bool is_begun = false;
-    for (const Rollout& rollout : group.rollouts) {
+    for (const Rollout& rollout : group->rollouts) {
       std::size_t needed = rollout.ids.size() + (is_begun ? 0 : prompt);
       if (rows.empty() ||
           (rows.back().tokens > 0 && rows.back().tokens + needed > options_.row_tokens)) {
@@ -277,7 +332,7 @@ std::vector<GrpoTrainer::Row> GrpoTrainer::rows_of(std::span<const RolloutGroup>
         is_begun = false;
       }
       Row& row = rows.back();
-      if (!is_begun) row.parts.push_back({&group, {}});
+      if (!is_begun) row.parts.push_back({group, {}});
       is_begun = true;
       row.parts.back().rollouts.push_back(&rollout);
       row.tokens += needed;
@@ -287,7 +342,7 @@ std::vector<GrpoTrainer::Row> GrpoTrainer::rows_of(std::span<const RolloutGroup>
 }
 
 Status GrpoTrainer::learn_row(const Row& row, std::size_t num_rollouts, std::size_t num_tokens,
-                              Sums& sums) {
+                              bool is_first, const GradientListener& on_complete, Sums& sums) {
   struct Token {
     double old_logprob;
     double advantage;
@@ -311,9 +366,9 @@ Status GrpoTrainer::learn_row(const Row& row, std::size_t num_rollouts, std::siz
     }
   }
   const std::vector<float> reference = reference_logprobs(row, batch);
-  const bool is_first = sums.num_updates == 0;
-  const std::vector<float> logprobs =
-      model_.learner.learn(batch, [&](std::size_t t, float logprob) {
+  const std::vector<float> logprobs = model_.learner.learn(
+      batch,
+      [&](std::size_t t, float logprob) {
         const Token& token = tokens[t];
         const auto now = static_cast<double>(logprob);
         const double from = reference.empty() ? now : static_cast<double>(reference[t]);
@@ -325,7 +380,8 @@ Status GrpoTrainer::learn_row(const Row& row, std::size_t num_rollouts, std::siz
         sums.dual_clipped += loss.dual_clipped ? 1 : 0;
         if (is_first) sums.compare(token.old_logprob, now);
         return static_cast<float>(token.weight * loss.slope);
-      });
+      },
+      on_complete);
   sums.tokens += tokens.size();
   sums.learn_tokens += row.tokens;
   const auto bad = internal::first_not_finite(logprobs);
@@ -371,16 +427,20 @@ Result<std::optional<RankingQuality>> GrpoTrainer::validate(const RunFolder* fol
   RR_CHECK(validation_ != nullptr, "there is no validation set");
   const std::unique_ptr<Generator> generator = model_.make_generator();
   const auto keep = [&](Json sample) -> Status {
-    if (folder == nullptr) return ok_status();
+    if (folder == nullptr || !ranks_.is_first()) return ok_status();
     sample["step"] = state_.step;
     return folder->append_sample(sample);
   };
-  return measure_quality(*generator, *validation_, options_.reward, options_.rollouts.max_tokens,
-                         options_.num_samples, keep, stop);
+  const auto quality =
+      measure_quality(*generator, *validation_, options_.reward, options_.rollouts.max_tokens,
+                      options_.num_samples, ranks_, keep, stop);
+  RR_TRY_STATUS(agree(ranks_, quality));
+  return quality;
 }
 
 Status GrpoTrainer::save(const RunFolder& folder, GrpoListener& listener) {
-  RR_TRY_STATUS(folder.save(model_.learner.parameters(), optimiser_, state_, options_.keep_last));
+  RR_TRY_STATUS(save_from_first(ranks_, folder, model_.learner.parameters(), optimiser_, state_,
+                                options_.keep_last));
   listener.on_saved(state_.step);
   return ok_status();
 }
@@ -393,7 +453,7 @@ Status GrpoTrainer::validate_at_first(const RunFolder& folder, GrpoListener& lis
   RR_TRY(const auto quality, validate(&folder, stop));
   if (!quality) return ok_status();
   listener.on_validation(0, *quality);
-  return folder.append_metrics(to_json(0, *quality));
+  return write_on_first(ranks_, [&] { return folder.append_metrics(to_json(0, *quality)); });
 }
 
 // Where one is due. To its end, so that what is best does not depend on when a run was stopped.
@@ -418,13 +478,14 @@ Status GrpoTrainer::run(const RunFolder& folder, GrpoListener& listener,
                         const std::atomic<bool>& stop) {
   const std::size_t num_steps = options_.schedule.num_steps;
   std::size_t saved = state_.step;
-  RR_TRY_STATUS(folder.keep_metrics_before(state_.step == 0 ? 0 : state_.step + 1));
+  RR_TRY_STATUS(write_on_first(
+      ranks_, [&] { return folder.keep_metrics_before(state_.step == 0 ? 0 : state_.step + 1); }));
   RR_TRY_STATUS(validate_at_first(folder, listener, stop));
-  while (state_.step < num_steps && !stop) {
+  while (state_.step < num_steps) {
     RR_TRY(std::optional<GrpoStep> done, step(listener, stop));
     if (!done) break;
     RR_TRY(const bool is_best, validate_after(folder, *done, listener));
-    RR_TRY_STATUS(folder.append_metrics(to_json(*done)));
+    RR_TRY_STATUS(write_on_first(ranks_, [&] { return folder.append_metrics(to_json(*done)); }));
     listener.on_step(*done, num_steps);
     if (!is_best && done->step < num_steps && done->step % options_.save_every != 0) continue;
     RR_TRY_STATUS(save(folder, listener));
@@ -479,6 +540,7 @@ Json to_json(const GrpoStep& step) {
                {"rollout_seconds", step.rollout_s},
                {"learn_seconds", step.learn_s},
                {"seconds", step.seconds}};
+  if (step.wait_s > 0) line["wait_seconds"] = step.wait_s;
   if (step.validation) add_to_metrics(*step.validation, line);
   if (!step.warnings.empty()) line["warnings"] = step.warnings;
   return line;

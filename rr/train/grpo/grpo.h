@@ -14,9 +14,11 @@
 #include "rr/lm/generator.h"
 #include "rr/nn/decoder.h"
 #include "rr/nn/learner.h"
+#include "rr/ranks/ranks.h"
 #include "rr/train/adamw.h"
 #include "rr/train/checkpoint.h"
 #include "rr/train/epoch_order.h"
+#include "rr/train/gradient_sum.h"
 #include "rr/train/grpo/collapse_watch.h"
 #include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/policy_loss.h"
@@ -56,6 +58,8 @@ struct GrpoOptions {
   std::size_t keep_last = 2;       // checkpoints, beside the best
   std::size_t validate_every = 0;  // steps, and before the first; 0: only after the last
   std::size_t num_samples = 4;     // replies to held-out tasks that samples.jsonl gets each time
+
+  std::size_t bucket_bytes = GradientSum::kBucketBytes;  // of gradients that ranks sum at once
 };
 
 // A mean and how far values lie from it (sample deviation).
@@ -64,7 +68,7 @@ struct Spread {
   double deviation = 0;
 };
 
-// One step, as metrics.jsonl has it.
+// One step of all ranks, as metrics.jsonl has it.
 struct GrpoStep {
   std::size_t step = 0;  // from 1
   Spread reward;
@@ -96,6 +100,7 @@ struct GrpoStep {
   double rollout_s = 0;
   double learn_s = 0;
   double seconds = 0;
+  double wait_s = 0;  // of learn_s: of the first rank, for the others and for sums
   std::optional<RankingQuality> validation;  // after the update
   std::vector<std::string> warnings;
 };
@@ -104,6 +109,7 @@ struct GrpoStep {
 class GrpoListener {
  public:
   virtual ~GrpoListener() = default;
+  // Of the replies that this rank writes.
   virtual void on_rollouts(std::size_t step, std::size_t done, std::size_t total) = 0;
   virtual void on_step(const GrpoStep& step, std::size_t num_steps) = 0;
   virtual void on_validation(std::size_t step, const RankingQuality& quality) = 0;
@@ -130,11 +136,15 @@ struct GrpoModel {
 //
 // Everything follows from the settings, the seed and the number of the step: a run that was stopped
 // goes on to the bit as if it had not been.
+//
+// Several ranks share the tasks of a step to write and its groups to learn from; each knows all
+// replies, which are those that one rank would have written, and after each update all have the
+// same weights to the bit: those of one rank but for the order of sums. Otherwise as SftTrainer.
 class GrpoTrainer {
  public:
   // Everything must outlive the trainer. `validation` may be null.
   GrpoTrainer(GrpoModel model, const GrpoTasks& train, const GrpoTasks* validation,
-              const GrpoOptions& options, ThreadPool& pool);
+              const GrpoOptions& options, ThreadPool& pool, Ranks& ranks);
 
   // Goes on from the run's newest checkpoint, if there is one. `damaged` gets those passed over.
   Status restore(const RunFolder& folder, std::vector<std::string>& damaged);
@@ -165,10 +175,13 @@ class GrpoTrainer {
                                                                   GrpoListener& listener,
                                                                   const std::atomic<bool>& stop);
   std::vector<std::size_t> tasks_from(std::size_t next_task, std::size_t count) const;
-  std::vector<Row> rows_of(std::span<const RolloutGroup> groups) const;
+  std::vector<const RolloutGroup*> own_share(std::span<const RolloutGroup> groups) const;
+  std::vector<Row> rows_of(std::span<const RolloutGroup* const> groups) const;
   Status learn(std::span<const RolloutGroup> groups, Sums& sums);
   Status update(std::span<const RolloutGroup> groups, Sums& sums);
-  Status learn_row(const Row& row, std::size_t num_rollouts, std::size_t num_tokens, Sums& sums);
+  Status learn_rows(std::span<const RolloutGroup> groups, bool is_first, Sums& sums);
+  Status learn_row(const Row& row, std::size_t num_rollouts, std::size_t num_tokens, bool is_first,
+                   const GradientListener& on_complete, Sums& sums);
   std::vector<float> reference_logprobs(const Row& row, const LearnerBatch& batch);
   Status check_agreement(const Sums& sums) const;
   Status validate_at_first(const RunFolder& folder, GrpoListener& listener,
@@ -181,6 +194,8 @@ class GrpoTrainer {
   const GrpoTasks* validation_;
   GrpoOptions options_;
   ThreadPool& pool_;
+  Ranks& ranks_;
+  GradientSum gradient_sum_;
   EpochOrder order_;
   AdamW optimiser_;
   CheckpointState state_;

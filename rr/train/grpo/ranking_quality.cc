@@ -35,7 +35,7 @@ void add_to_metrics(const RankingQuality& quality, Json& line) {
 
 Result<std::optional<RankingQuality>> measure_quality(
     Generator& generator, const GrpoTasks& tasks, const RewardOptions& reward,
-    std::size_t max_tokens, std::size_t num_samples,
+    std::size_t max_tokens, std::size_t num_samples, Ranks& ranks,
     const std::function<Status(Json sample)>& on_sample, const std::atomic<bool>& stop) {
   RolloutOptions greedy;
   greedy.group_size = 1;
@@ -43,8 +43,9 @@ Result<std::optional<RankingQuality>> measure_quality(
   greedy.max_tokens = max_tokens;
   std::vector<std::size_t> all(tasks.tasks.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
-  RR_TRY(auto groups, write_rollouts(
-                          generator, tasks, all, 0, greedy, [](std::size_t) {}, stop));
+  RR_TRY(auto groups,
+         write_rollouts(
+             generator, tasks, all, 0, greedy, ranks, [](std::size_t, std::size_t) {}, stop));
   if (!groups) return std::optional<RankingQuality>();
   judge_rollouts(*groups, tasks, reward, max_tokens, true);
   RankingQuality quality;

@@ -8,6 +8,7 @@
 #include "rr/base/json.h"
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
+#include "rr/ranks/ranks.h"
 #include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/reward.h"
 #include "rr/train/grpo/rollout.h"
@@ -26,11 +27,11 @@ struct RankingQuality {
 void add_to_metrics(const RankingQuality& quality, Json& line);
 
 // `on_sample` hears of the first `num_samples` tasks' replies, as lines of samples.jsonl without
-// their step. nullopt where `stop` was set before all were written. Requires a generator with a
-// text model.
+// their step. The ranks share the tasks, and each hears all. nullopt where `stop` was set before
+// all were written. Requires a generator with a text model.
 Result<std::optional<RankingQuality>> measure_quality(
     Generator& generator, const GrpoTasks& tasks, const RewardOptions& reward,
-    std::size_t max_tokens, std::size_t num_samples,
+    std::size_t max_tokens, std::size_t num_samples, Ranks& ranks,
     const std::function<Status(Json sample)>& on_sample, const std::atomic<bool>& stop);
 
 }  // namespace rr

@@ -8,7 +8,9 @@
 #include <mutex>
 #include <utility>
 
+#include "rr/ranks/record.h"
 #include "rr/train/grpo/advantage.h"
+#include "rr/train/work_share.h"
 
 namespace rr {
 namespace {
@@ -29,8 +31,7 @@ class Inbox {
   }
 
   // Waits until `count` have ended; false where `stop` was set before.
-  bool wait(std::size_t count, const std::function<void(std::size_t)>& on_progress,
-            const std::atomic<bool>& stop) {
+  bool wait(std::size_t count, const RolloutProgress& on_progress, const std::atomic<bool>& stop) {
     constexpr auto kLook = std::chrono::milliseconds(100);
     std::unique_lock lock(mutex_);
     while (num_done_ < count) {
@@ -38,7 +39,7 @@ class Inbox {
       changed_.wait_for(lock, kLook);
       const std::size_t done = num_done_;
       lock.unlock();
-      on_progress(done);
+      on_progress(done, count);
       lock.lock();
     }
     return true;
@@ -72,17 +73,34 @@ Rollout rollout_of(Completion&& completion) {
   return rollout;
 }
 
-}  // namespace
-
-bool RolloutGroup::teaches() const {
-  return std::any_of(rollouts.begin(), rollouts.end(),
-                     [](const Rollout& rollout) { return rollout.advantage != 0; });
+// What a rank tells the others of what it wrote; rewards and advantages each works out by itself.
+void put_group(RecordWriter& writer, std::size_t place, const RolloutGroup& group) {
+  writer.put(place);
+  writer.put(group.rollouts.size());
+  for (const Rollout& rollout : group.rollouts) {
+    writer.put_all(rollout.ids);
+    writer.put_all(rollout.logprobs);
+    writer.put_all(rollout.text);
+    writer.put(rollout.was_cut);
+  }
 }
 
-Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
+void get_group(RecordReader& reader, std::span<RolloutGroup> groups) {
+  RolloutGroup& group = groups[reader.get<std::size_t>()];
+  group.rollouts.resize(reader.get<std::size_t>());
+  for (Rollout& rollout : group.rollouts) {
+    rollout.ids = reader.get_all<TokenIds>();
+    rollout.logprobs = reader.get_all<std::vector<float>>();
+    rollout.text = reader.get_all<std::string>();
+    rollout.was_cut = reader.get<bool>();
+  }
+}
+
+// Of this rank alone.
+Result<std::optional<std::vector<RolloutGroup>>> write_share(
     Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
-    std::size_t step, const RolloutOptions& options,
-    const std::function<void(std::size_t done)>& on_progress, const std::atomic<bool>& stop) {
+    std::size_t step, const RolloutOptions& options, const RolloutProgress& on_progress,
+    const std::atomic<bool>& stop) {
   const std::size_t count = chosen.size() * options.group_size;
   Inbox inbox(count);
   std::vector<GenerationId> submitted;
@@ -115,6 +133,45 @@ Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
     if (completions[i].error) return *completions[i].error;
     if (i % options.group_size == 0) groups.push_back({chosen[i / options.group_size], {}});
     groups.back().rollouts.push_back(rollout_of(std::move(completions[i])));
+  }
+  return std::optional(std::move(groups));
+}
+
+}  // namespace
+
+bool RolloutGroup::teaches() const {
+  return std::any_of(rollouts.begin(), rollouts.end(),
+                     [](const Rollout& rollout) { return rollout.advantage != 0; });
+}
+
+Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
+    Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
+    std::size_t step, const RolloutOptions& options, Ranks& ranks,
+    const RolloutProgress& on_progress, const std::atomic<bool>& stop) {
+  std::vector<std::size_t> costs;
+  for (const std::size_t task : chosen) {
+    costs.push_back(tasks.tasks[task].prompt.size() + options.group_size * options.max_tokens);
+  }
+  const std::vector<std::size_t> places = share_of(ranks, costs);
+  std::vector<std::size_t> own_tasks;
+  for (const std::size_t place : places) own_tasks.push_back(chosen[place]);
+  const auto own = write_share(generator, tasks, own_tasks, step, options, on_progress, stop);
+  Result<std::string> record = std::string();  // empty: stopped
+  if (!own.ok()) {
+    record = own.error();
+  } else if (own.value()) {
+    RecordWriter writer;
+    writer.put(places.size());
+    for (std::size_t i = 0; i < places.size(); ++i) put_group(writer, places[i], (*own.value())[i]);
+    record = std::move(writer).take();
+  }
+  RR_TRY(const std::vector<std::string> records, exchange(ranks, std::move(record)));
+  std::vector<RolloutGroup> groups;
+  for (const std::size_t task : chosen) groups.push_back({task, {}});
+  for (const std::string& of_rank : records) {
+    if (of_rank.empty()) return std::optional<std::vector<RolloutGroup>>();
+    RecordReader reader(of_rank);
+    for (auto left = reader.get<std::size_t>(); left > 0; --left) get_group(reader, groups);
   }
   return std::optional(std::move(groups));
 }

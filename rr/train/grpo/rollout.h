@@ -11,6 +11,7 @@
 
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
+#include "rr/ranks/ranks.h"
 #include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/reward.h"
 
@@ -42,14 +43,18 @@ struct RolloutOptions {
   std::uint64_t seed = 42;
 };
 
+// Hears how many replies of this rank are done, and how many it writes.
+using RolloutProgress = std::function<void(std::size_t done, std::size_t total)>;
+
 // Writes group_size replies to each of the tasks named by `chosen`, at once, in the order of
-// `chosen`. What is drawn depends on the seed, `step`, the task's qid and the reply's number.
-// `on_progress` hears how many replies are done. nullopt where `stop` was set before all were.
-// Fails where the generator does.
+// `chosen`. What is drawn depends on the seed, `step`, the task's qid and the reply's number. The
+// ranks share the tasks by what they may cost, and each gets all replies: those that one would have
+// written. nullopt where `stop` was set on one of them before all were written. Fails where a
+// generator does.
 Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
     Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
-    std::size_t step, const RolloutOptions& options,
-    const std::function<void(std::size_t done)>& on_progress, const std::atomic<bool>& stop);
+    std::size_t step, const RolloutOptions& options, Ranks& ranks,
+    const RolloutProgress& on_progress, const std::atomic<bool>& stop);
 
 // Rewards the rollouts and weighs them against their group (advantage.h).
 void judge_rollouts(std::span<RolloutGroup> groups, const GrpoTasks& tasks,

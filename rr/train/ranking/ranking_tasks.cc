@@ -233,10 +233,14 @@ Result<RankingTasks> RankingTasks::read(const std::filesystem::path& path, const
       path.string()};
 }
 
-Result<RankingAccuracy> measure_accuracy(Learner& learner, const RankingTasks& tasks) {
+namespace {
+
+// Sums over every `stride`-th task.
+Result<RankingAccuracy> sum_accuracy(Learner& learner, const RankingTasks& tasks, std::size_t first,
+                                     std::size_t stride) {
   constexpr std::size_t kDepth = 10;
   RankingAccuracy sum;
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
+  for (std::size_t i = first; i < tasks.size(); i += stride) {
     const RankingTask& task = tasks.task(i);
     RR_TRY(const RankingExample example, tasks.example(i, 0));
     const std::vector<double> scores =
@@ -248,8 +252,22 @@ Result<RankingAccuracy> measure_accuracy(Learner& learner, const RankingTasks& t
     const std::vector<double> as_listed(task.passages.size());
     sum.ndcg_of_lists += ndcg_at(kDepth, order_by(task, as_listed), task.grades);
   }
+  return sum;
+}
+
+}  // namespace
+
+Result<RankingAccuracy> measure_accuracy(Learner& learner, const RankingTasks& tasks,
+                                         Ranks& ranks) {
+  const Result<RankingAccuracy> own = sum_accuracy(learner, tasks, ranks.rank(), ranks.size());
+  RR_TRY(const std::vector<RankingAccuracy> sums, exchange_values(ranks, own));
+  RankingAccuracy mean;
   const auto count = static_cast<double>(tasks.size());
-  return RankingAccuracy{sum.ndcg / count, sum.ndcg_of_lists / count};
+  for (const RankingAccuracy& sum : sums) {
+    mean.ndcg += sum.ndcg / count;
+    mean.ndcg_of_lists += sum.ndcg_of_lists / count;
+  }
+  return mean;
 }
 
 }  // namespace rr

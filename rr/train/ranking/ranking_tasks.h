@@ -11,6 +11,7 @@
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
 #include "rr/nn/learner.h"
+#include "rr/ranks/ranks.h"
 #include "rr/rerank/driver.h"
 #include "rr/rerank/training_data.h"
 #include "rr/train/ranking/ranking_loss.h"
@@ -102,11 +103,11 @@ class RankingTasks {
 };
 
 // Mean nDCG@10 of the tasks' passages ordered by the learner's scores, by their grades. The second
-// number is the same of the lists as they stand.
+// number is the same of the lists as they stand. The ranks share the tasks.
 struct RankingAccuracy {
   double ndcg = 0;
   double ndcg_of_lists = 0;
 };
-Result<RankingAccuracy> measure_accuracy(Learner& learner, const RankingTasks& tasks);
+Result<RankingAccuracy> measure_accuracy(Learner& learner, const RankingTasks& tasks, Ranks& ranks);
 
 }  // namespace rr

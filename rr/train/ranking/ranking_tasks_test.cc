@@ -175,13 +175,14 @@ TEST_F(RankingTraining, AModelLearnsToRank) {
   ASSERT_TRUE(tasks.ok());
   ThreadPool pool(2);
   const auto model = learner(pool);
-  EXPECT_LT(measure_accuracy(*model, tasks.value()).value().ndcg_of_lists, 0.8);
+  SingleRank alone;
+  EXPECT_LT(measure_accuracy(*model, tasks.value(), alone).value().ndcg_of_lists, 0.8);
   SftOptions options;
   options.schedule = {Decay::kConstant, 0.01, 0, 60};
   options.ranking.tasks_per_step = 4;
   options.save_every = 1000;
   const SftSources sources = {.tasks = &tasks.value(), .validation_tasks = &tasks.value()};
-  SftTrainer trainer(*model, sources, options, pool);
+  SftTrainer trainer(*model, sources, options, pool, alone);
   const RunFolder folder = RunFolder::create(model_.folder.path() / "run", Json::object()).value();
   Quiet listener;
   const Status status = trainer.run(folder, listener, kNeverStop);
@@ -202,12 +203,13 @@ TEST_F(RankingTraining, ALossOfTasksJoinsThatOfExamples) {
           .value();
   const auto tasks = read({a_task(1, {1, 0}), a_task(2, {0, 1})}, with(RerankMethod::kPointwise));
   ThreadPool pool(1);
+  SingleRank alone;
   SftOptions options;
   options.schedule = {Decay::kConstant, 0.01, 0, 5};
   options.ranking = {RankingLossKind::kRankNet, 0.5, 2};
   const auto first_step = [&](const SftSources& sources) {
     const auto model = learner(pool);
-    SftTrainer trainer(*model, sources, options, pool);
+    SftTrainer trainer(*model, sources, options, pool, alone);
     const SftStep step = *trainer.step(kNeverStop).value();
     std::vector<std::vector<float>> gradients;
     for (const Parameter& tensor : model->parameters()) {
