@@ -2,7 +2,9 @@
 //
 // For each size: how long a sum takes that is waited for, a computation by itself, and both when
 // the sum is begun before the computation. What the computation hides is the share of the sum's
-// time that does not show in the last. Medians of the first rank.
+// time that does not show in the last. With --idle the caller sleeps in the place of computing, as
+// if the sum had cores of its own: what is hidden then goes on without the caller. Medians of the
+// first rank.
 
 #include <fmt/core.h>
 
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "rr/ranks/mpi_ranks.h"
@@ -50,7 +53,7 @@ double median_seconds(rr::Ranks& ranks, const std::function<void()>& work) {
   return median(std::move(seconds));
 }
 
-void measure(rr::Ranks& ranks, std::size_t mib, std::size_t num_sums) {
+void measure(rr::Ranks& ranks, std::size_t mib, std::size_t num_sums, bool is_idle) {
   std::vector<std::vector<float>> values(num_sums, std::vector<float>(mib << 18, 1.0f));
   const auto begin = [&] {
     for (std::vector<float>& bucket : values) ranks.begin_sum(bucket);
@@ -64,10 +67,17 @@ void measure(rr::Ranks& ranks, std::size_t mib, std::size_t num_sums) {
   const double alone = median_seconds(ranks, sum);
   const double a_round = seconds_of([&] { sink = compute(2000); }) / 2000;
   const auto rounds = static_cast<std::size_t>(2 * alone / a_round) + 1;
-  const double computing = median_seconds(ranks, [&] { sink = compute(rounds); });
+  const auto work = [&] {
+    if (is_idle) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(2 * alone));
+    } else {
+      sink = compute(rounds);
+    }
+  };
+  const double computing = median_seconds(ranks, work);
   const double both = median_seconds(ranks, [&] {
     begin();
-    sink = compute(rounds);
+    work();
     ranks.finish_sums();
   });
   (void)sink;
@@ -88,6 +98,8 @@ int main(int argc, char** argv) {
   std::size_t num_sums = 4;
   app.add_option("--mib", sizes, "of a sum")->capture_default_str();
   app.add_option("--sums", num_sums, "that are begun together")->capture_default_str();
+  bool is_idle = false;
+  app.add_flag("--idle", is_idle, "sleep in the place of computing");
   CLI11_PARSE(app, argc, argv);
   const char* const started = std::getenv("OMPI_COMM_WORLD_SIZE");
   auto ranks = rr::join_ranks(started == nullptr ? 1 : std::stoul(started));
@@ -97,5 +109,5 @@ int main(int argc, char** argv) {
   }
   const double small = median_seconds(*ranks.value(), [&] { ranks.value()->gather("x"); });
   if (ranks.value()->is_first()) fmt::print("a small record: {:.3f} ms\n", 1e3 * small);
-  for (const std::size_t mib : sizes) measure(*ranks.value(), mib, num_sums);
+  for (const std::size_t mib : sizes) measure(*ranks.value(), mib, num_sums, is_idle);
 }
