@@ -22,10 +22,11 @@ target_link_libraries(rr_dnnl INTERFACE ${RR_DNNL_LIBRARY})
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 
 # Several ranks that train together (rr/ranks). Without it the program runs as one process alone.
+set(RR_HAS_MPI OFF)
 if(RR_MPI)
   pkg_check_modules(openmpi QUIET IMPORTED_TARGET ompi-c)
+  set(RR_HAS_MPI ${openmpi_FOUND})
 endif()
-set(RR_HAS_MPI ${openmpi_FOUND})
 
 # Charts of pages (rr/report): a script that is put into each page.
 find_file(RR_CHART_JS_FILE chart.min.js
