@@ -2,8 +2,8 @@
 
 #include <atomic>
 
-// Ctrl-C (and SIGTERM, and SIGUSR1, which mpirun hands on to its ranks without killing them a second
-// later) for commands that have something to keep.
+// Ctrl-C (and SIGTERM, and SIGUSR1, which mpirun hands on to its ranks without killing them a
+// second later) for commands that have something to keep.
 //
 // No handler ever runs: the kernel would lay its frame below the stack pointer of whatever thread
 // it interrupts, and oneDNN's float32 products let that point to their work space in the heap (2.6:
