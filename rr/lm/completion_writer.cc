@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -127,19 +128,28 @@ std::size_t CompletionWriter::num_free_left() const {
 void CompletionWriter::choose(std::span<const float> logits) {
   RR_CHECK(!is_complete(), "the completion is complete");
   RR_CHECK(logits.size() >= tokenizer_->vocabulary_size(), "a score for every token is needed");
-  if (const auto* free = std::get_if<FreeStage>(&stages_[stage_])) {
-    choose_free(logits.first(tokenizer_->vocabulary_size()), *free);
-  } else if (const auto* choice = std::get_if<TokenChoiceStage>(&stages_[stage_])) {
-    choose_token(logits.first(tokenizer_->vocabulary_size()), *choice);
-  } else {
-    choose_branch(logits);
+  const std::size_t num_before = ids_.size();
+  // A stage may end with nothing written, by an end token that is dropped: the scores are then
+  // those of the next stage's first token.
+  for (num_choices_here_ = 0; !is_complete() && ids_.size() == num_before; ++num_choices_here_) {
+    if (const auto* free = std::get_if<FreeStage>(&stages_[stage_])) {
+      choose_free(logits.first(tokenizer_->vocabulary_size()), *free);
+    } else if (const auto* choice = std::get_if<TokenChoiceStage>(&stages_[stage_])) {
+      choose_token(logits.first(tokenizer_->vocabulary_size()), *choice);
+    } else {
+      choose_branch(logits);
+    }
+    run_stages();
   }
-  run_stages();
+}
+
+// The first choice at a place depends on the place alone.
+double CompletionWriter::draw() const {
+  return random_.uniform_at(ids_.size() + (std::uint64_t{num_choices_here_} << 32));
 }
 
 void CompletionWriter::choose_free(std::span<const float> logits, const FreeStage& stage) {
-  const auto id =
-      static_cast<TokenId>(rr::choose(logits, sampling_, random_.uniform_at(ids_.size())));
+  const auto id = static_cast<TokenId>(rr::choose(logits, sampling_, draw()));
   const std::span<const TokenId> ends = tokenizer_->end_tokens();
   if (std::find(ends.begin(), ends.end(), id) != ends.end()) {
     free_stop_ = StopReason::kEnd;
@@ -203,7 +213,7 @@ void CompletionWriter::choose_branch(std::span<const float> logits) {
     std::fill(scores.begin(), scores.end(), 0.0f);
     total = log_sum_exp(scores);
   }
-  const std::size_t chosen = rr::choose(scores, sampling_, random_.uniform_at(ids_.size()));
+  const std::size_t chosen = rr::choose(scores, sampling_, draw());
   const TokenId id = branches[chosen];
   add(id, false);
   permutation_->choose(id, static_cast<double>(scores[chosen]) - total);

@@ -43,9 +43,10 @@ class CompletionWriter {
   // Tokens that the model may still choose in the free stage being written; 0: none is.
   std::size_t num_free_left() const;
 
-  // Chooses the next token and goes on to where the next choice is due. `logits` belong to the
-  // position after the last id: one an id of the vocabulary, rows of padding behind them ignored.
-  // Requires !is_complete() and scores that log_sum_exp() is finite on.
+  // Chooses the next token and goes on to where the next choice is due: the completion is longer
+  // then, or complete. `logits` belong to the position after the last id: one an id of the
+  // vocabulary, rows of padding behind them ignored. Requires !is_complete() and scores that
+  // log_sum_exp() is finite on.
   void choose(std::span<const float> logits);
 
   // Stages that were begun, in order.
@@ -67,6 +68,7 @@ class CompletionWriter {
   void run_stages();
   void begin_stage();
 
+  double draw() const;
   void choose_free(std::span<const float> logits, const FreeStage& stage);
   void choose_branch(std::span<const float> logits);
   void choose_token(std::span<const float> logits, const TokenChoiceStage& stage);
@@ -81,6 +83,7 @@ class CompletionWriter {
   std::vector<Stage> stages_;
   Sampling sampling_;
   RandomStream random_;
+  std::size_t num_choices_here_ = 0;  // with the same scores, before this one
 
   TokenIds ids_;
   struct Origin {

@@ -253,6 +253,47 @@ TEST(FreeStage, DropsAnEndTokenWhereMoreFollows) {
   EXPECT_EQ(written.stop, StopReason::kEnd);
 }
 
+// The end token is not read, so the scores that chose it are those of the next stage's first token.
+TEST(FreeStage, ThatEndsWithNothingWrittenLeavesItsScoresToTheNext) {
+  const FakeTokenizer tokenizer({});
+  const TokenId end = tokenizer.end_tokens().front();
+  const TokenId yes = *tokenizer.find_token("y");
+  std::vector<float> row(tokenizer.vocabulary_size(), 0.0f);
+  row[static_cast<std::size_t>(end)] = 5;
+  row[static_cast<std::size_t>(yes)] = 4;
+  CompletionWriter writer(
+      tokenizer,
+      {FreeStage{3, {}}, FreeStage{3, {}}, TokenChoiceStage{{end, yes}}, FreeStage{1, {}}}, {},
+      "label");
+  writer.choose(row);
+  EXPECT_THAT(writer.ids(), ElementsAre(end));  // of the choice, the only stage that may write it
+  EXPECT_FALSE(writer.is_complete());
+  writer.choose(row);
+  EXPECT_TRUE(writer.is_complete());
+  EXPECT_THAT(writer.ids(), ElementsAre(end));
+  ASSERT_EQ(writer.reports().size(), 4u);
+  EXPECT_EQ(writer.reports()[1].stop, StopReason::kEnd);
+  EXPECT_EQ(writer.reports()[2].num_tokens, 1u);
+}
+
+TEST(FreeStage, DrawsAnewWhereTwoChoicesHaveTheSameScores) {
+  const FakeTokenizer tokenizer({});
+  const auto end = static_cast<std::size_t>(tokenizer.end_tokens().front());
+  std::vector<float> row(tokenizer.vocabulary_size(), -INFINITY);
+  row[end] = 0;
+  row['a'] = 0;
+  // Of two stages, each ending at once in half of the cases, three of four write something.
+  std::size_t written = 0;
+  constexpr std::size_t kRuns = 2000;
+  for (std::size_t seed = 0; seed < kRuns; ++seed) {
+    CompletionWriter writer(tokenizer, {FreeStage{1, {}}, FreeStage{1, {}}},
+                            {.temperature = 1, .seed = seed}, "label");
+    while (!writer.is_complete()) writer.choose(row);
+    if (!writer.ids().empty()) ++written;
+  }
+  EXPECT_NEAR(static_cast<double>(written) / kRuns, 0.75, 0.04);
+}
+
 TEST(FreeStage, FindsStopStringsAcrossTokens) {
   const FakeTokenizer tokenizer({"</", "think"});
   Script script(tokenizer, {"a", "</", "think", ">", "b"});
