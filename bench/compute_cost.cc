@@ -1,7 +1,7 @@
 // What a way of computing costs: how far its next-token distributions are from those in float32.
 //
 //   reasonrank model tokenize prompts.jsonl -o ids.jsonl
-//   compute_cost model.gguf ids.jsonl [--compute bf16 int8 int4] [--most 1000]
+//   compute_cost model.gguf ids.jsonl [--compute bf16 int8 int4 bf16+kv8] [--most 1000]
 //
 // Prints, for each way, over all positions of all prompts: the mean of KL(float32 || it) in nats,
 // how often both find the same token likeliest, and the mean absolute difference of the log
@@ -106,31 +106,36 @@ Cost compare(rr::Decoder& exact, rr::Decoder& other, const std::vector<Ids>& pro
 int main(int argc, char** argv) {
   std::string model;
   std::string prompts_path;
-  std::vector<std::string> ways = {"bf16", "int8", "int4"};
+  std::vector<std::string> ways = {"bf16", "bf16+kv8", "int8", "int4"};
   std::size_t most = 1000;
   CLI::App app("How far ways of computing are from float32");
   app.add_option("model", model, "A GGUF file or a Hugging Face folder")->required();
   app.add_option("prompts", prompts_path, "JSONL with ids")->required()->check(CLI::ExistingFile);
-  app.add_option("--compute", ways, "Ways to compare")
-      ->check(CLI::IsMember({"bf16", "int8", "int4"}));
+  const std::map<std::string, rr::DecoderOptions> options = {
+      {"bf16", {.precision = rr::Precision::kBf16}},
+      {"int8", {.precision = rr::Precision::kInt8}},
+      {"int4", {.precision = rr::Precision::kInt4}},
+      {"f32+kv8", {.precision = rr::Precision::kF32, .kv = rr::KvPrecision::kInt8}},
+      {"bf16+kv8", {.precision = rr::Precision::kBf16, .kv = rr::KvPrecision::kInt8}},
+      {"int8+kv8", {.precision = rr::Precision::kInt8, .kv = rr::KvPrecision::kInt8}},
+      {"int4+kv8", {.precision = rr::Precision::kInt4, .kv = rr::KvPrecision::kInt8}}};
+  app.add_option("--compute", ways, "Ways to compare; +kv8: keys and values kept in 8 bits")
+      ->check(CLI::IsMember(options));
   app.add_option("--most", most, "Tokens of a prompt that are read");
   CLI11_PARSE(app, argc, argv);
-  const std::map<std::string, rr::Precision> precisions = {{"bf16", rr::Precision::kBf16},
-                                                           {"int8", rr::Precision::kInt8},
-                                                           {"int4", rr::Precision::kInt4}};
   rr::ThreadPool pool(2);
   const auto files = rr::ModelFiles::open(model);
   if (!files.ok()) {
     fmt::print(stderr, "{}\n", files.error().to_string());
     return 1;
   }
-  const auto load = [&](rr::Precision precision) {
-    return rr::Decoder::load(*files.value(), {.precision = precision}, pool).value();
+  const auto load = [&](const rr::DecoderOptions& way) {
+    return rr::Decoder::load(*files.value(), way, pool).value();
   };
   const std::vector<Ids> prompts = read_prompts(prompts_path, most);
-  const auto exact = load(rr::Precision::kF32);
+  const auto exact = load({.precision = rr::Precision::kF32});
   for (const std::string& way : ways) {
-    const Cost cost = compare(*exact, *load(precisions.at(way)), prompts);
+    const Cost cost = compare(*exact, *load(options.at(way)), prompts);
     fmt::print(
         "{}: {} positions, KL {:.5f}, same likeliest token {:.2f} %, log probability {:.4f} "
         "apart\n",

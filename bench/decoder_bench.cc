@@ -35,6 +35,7 @@ struct Options {
   std::vector<std::size_t> prefill = {512, 2783};
   std::vector<std::size_t> depths = {128, 2783};
   std::vector<std::size_t> batches = {4, 8, 16, 32};
+  std::size_t batch_depth = 128;
   std::vector<std::size_t> shared = {4096};
   rr::DecoderOptions decoder;
 };
@@ -73,7 +74,9 @@ int run(const Options& options) {
     if (depth > 0) print_decoding("decode", depth, 1, speed.decode(depth, 1));
   }
   for (const std::size_t sequences : options.batches) {
-    if (sequences > 0) print_decoding("decode", 128, sequences, speed.decode(128, sequences));
+    if (sequences == 0) continue;
+    print_decoding("decode", options.batch_depth, sequences,
+                   speed.decode(options.batch_depth, sequences));
   }
   for (const std::size_t depth : options.shared) {
     if (depth > 0) print_decoding("decode shared", depth, 32, speed.decode_shared(depth, 32));
@@ -94,12 +97,16 @@ int main(int argc, char** argv) {
   app.add_option("--depths", options.depths, "Depths of one sequence that decodes")
       ->expected(0, 16);
   app.add_option("--batches", options.batches, "Sequences that decode together")->expected(0, 16);
+  app.add_option("--batch-depth", options.batch_depth, "Tokens before each of --batches");
   app.add_option("--shared", options.shared, "Depths that 32 sequences share")->expected(0, 16);
   app.add_flag("--generic", options.decoder.force_generic, "The path for CPUs without AVX-512");
   const std::map<std::string, rr::Precision> precisions = {{"bf16", rr::Precision::kBf16},
                                                            {"f32", rr::Precision::kF32},
                                                            {"int8", rr::Precision::kInt8},
                                                            {"int4", rr::Precision::kInt4}};
+  app.add_flag_callback(
+      "--kv-int8", [&options] { options.decoder.kv = rr::KvPrecision::kInt8; },
+      "Keys and values in 8 bits");
   app.add_option("--compute", options.decoder.precision, "bf16, f32, int8 or int4")
       ->transform(CLI::CheckedTransformer(precisions));
   CLI11_PARSE(app, argc, argv);

@@ -105,6 +105,10 @@ Status check_llama(const ModelOptions& options) {
                  "and name that with --model",
                  ""};
   }
+  if (options.kv == KvPrecision::kInt8) {
+    return Error{Errc::kRejected,
+                 "--kv-type int8 needs --engine own: llama.cpp keeps keys and values in F16", ""};
+  }
   if (options.compute == Precision::kBf16) return ok_status();
   return Error{
       Errc::kRejected,
@@ -135,7 +139,10 @@ Result<Engine> start_llama(const ModelOptions& options, const GeneratorCommandOp
 }  // namespace
 
 std::string arithmetic_name(const ModelOptions& model, const GeneratorCommandOptions& generator) {
-  if (generator.engine == EngineKind::kOwn) return precision_name(model.compute);
+  if (generator.engine == EngineKind::kOwn) {
+    const char* const kv = model.kv == KvPrecision::kInt8 ? ", kv int8" : "";
+    return precision_name(model.compute) + kv;
+  }
   return "llama.cpp " + LlamaGenerator::library_version();
 }
 

@@ -40,6 +40,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add_choice<Precision>(command, "--compute", options.compute, kPrecisions,
                         "what products are computed in: bf16; f32 for reference; int8 or int4, "
                         "faster and less exact");
+  add_choice<KvPrecision>(command, "--kv-type", options.kv,
+                          {{"same", KvPrecision::kAsComputed}, {"int8", KvPrecision::kInt8}},
+                          "what keys and values are kept in: same, as products take them in; int8, "
+                          "half of that, less exact");
 }
 
 std::string precision_name(Precision precision) {
@@ -97,6 +101,7 @@ void add_adapter_option(CLI::App& command, ModelOptions& options) {
 LocalModelOptions local_model_options(const ModelOptions& options) {
   LocalModelOptions local;
   local.decoder.precision = options.compute;
+  local.decoder.kv = options.kv;
   local.num_threads = options.num_threads;
   local.chat_template = options.chat_template;
   return local;

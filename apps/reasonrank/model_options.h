@@ -18,6 +18,7 @@ namespace rr {
 struct ModelOptions {
   std::string model;  // a GGUF file or a Hugging Face folder; empty: the default model
   Precision compute = Precision::kBf16;
+  KvPrecision kv = KvPrecision::kAsComputed;
   std::size_t num_threads = 0;        // 0: all usable cores
   std::string chat_template;          // empty: as the model's files say
   std::vector<std::string> adapters;  // laid over the model in this order
@@ -26,10 +27,10 @@ struct ModelOptions {
 // --model. `options` must outlive `command`.
 void add_model_path_option(CLI::App& command, ModelOptions& options);
 
-// --model, --compute, --threads and --chat-template.
+// --model, --compute, --kv-type, --threads and --chat-template.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
-// The same without --compute, for commands that have their own say in it.
+// The same without --compute and --kv-type, for commands that have their own say in it.
 void add_model_options_without_compute(CLI::App& command, ModelOptions& options);
 
 // "bf16", "f32", "int8", "int4".

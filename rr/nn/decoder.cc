@@ -32,7 +32,8 @@ ProductFamily select_family(const DecoderConfig& config, const DecoderOptions& o
 }
 
 KvShape kv_shape(const DecoderConfig& config, const DecoderOptions& options) {
-  const Element element = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
+  Element element = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
+  if (options.kv == KvPrecision::kInt8) element = Element::kInt8;
   return {config.num_layers, config.num_kv_heads, config.head_dim, element};
 }
 

@@ -21,14 +21,21 @@ enum class Precision {
   kBf16,  // weights, activations entering products, and KV cache in bf16; sums, norms, softmax in
           // float32
   kF32,   // everything in float32, for tests and references
-  kInt8,  // weights in 8 bits by output, activations entering products in 8 bits by 32; the
-          // KV cache and attention as in bf16
+  kInt8,  // weights in 8 bits by output, activations entering products in 8 bits by 32; attention
+          // as in bf16
   kInt4,  // weights in 4 bits by 32, those of a GGUF file's Q4_0 and Q4_1 as they are; the
           // output layer and all else as in kInt8
 };
 
+// What keys and values are kept in.
+enum class KvPrecision {
+  kAsComputed,  // bf16; float32 with Precision::kF32
+  kInt8,        // 8 bits, with a scale for each token, head and layer: about half as large as bf16
+};
+
 struct DecoderOptions {
   Precision precision = Precision::kBf16;
+  KvPrecision kv = KvPrecision::kAsComputed;
 
   // Use the code path for CPUs without AVX-512, which any machine runs: to test it where there is
   // better.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "rr/nn/internal/bf16.h"
 #include "rr/nn/internal/exponential.h"
@@ -97,6 +98,34 @@ static inline void block_as_float(const std::byte* keys, const std::byte* values
   *value_floats = out_values;
 }
 
+static inline void block_as_float(const std::byte* keys, const std::byte* values,
+                                  std::size_t head_dim, const std::int8_t* unused, float* scratch,
+                                  const float** key_floats, const float** value_floats) {
+  (void)unused;
+  const auto* const k = static_cast<const std::int8_t*>(static_cast<const void*>(keys));
+  const auto* const v = static_cast<const std::int8_t*>(static_cast<const void*>(values));
+  const float* const key_scales = kv_scales(keys, head_dim);
+  const float* const value_scales = kv_scales(values, head_dim);
+  float* const out_keys = scratch;
+  float* const out_values = scratch + kKvBlockTokens * head_dim;
+  for (std::size_t d = 0; d < head_dim; d += 2) {
+    for (std::size_t t = 0; t < kKvBlockTokens; ++t) {
+      const std::int8_t* const pair = k + (d * kKvBlockTokens + 2 * t);
+      out_keys[d * kKvBlockTokens + t] = static_cast<float>(pair[0]) * key_scales[t];
+      out_keys[(d + 1) * kKvBlockTokens + t] = static_cast<float>(pair[1]) * key_scales[t];
+    }
+  }
+  for (std::size_t t = 0; t < kKvBlockTokens; t += 2) {
+    for (std::size_t d = 0; d < head_dim; ++d) {
+      const std::int8_t* const pair = v + (t * head_dim + 2 * d);
+      out_values[t * head_dim + d] = static_cast<float>(pair[0]) * value_scales[t];
+      out_values[(t + 1) * head_dim + d] = static_cast<float>(pair[1]) * value_scales[t + 1];
+    }
+  }
+  *key_floats = out_keys;
+  *value_floats = out_values;
+}
+
 // Turns the scores of one row and block into probabilities against the new running maximum, and
 // gives the factor by which what was summed before must shrink. Scores beyond `count` are masked.
 static inline float softmax_step(float* scores, std::size_t count, float scale, float* max,
@@ -167,7 +196,7 @@ static inline void attend_row(const float* query, const float* keys, const float
   }
 }
 
-// The kernel for any machine: queries in float32, keys and values float32 or bf16 (Kv).
+// The kernel for any machine: queries in float32, keys and values float32, bf16 or 8 bits (Kv).
 template <typename Kv>
 static inline void attend_in_float32(const AttentionTile& tile) {
   const float* const queries = static_cast<const float*>(tile.queries);

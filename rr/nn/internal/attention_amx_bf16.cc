@@ -54,13 +54,18 @@ struct TileProducts {
   }
 };
 
-}  // namespace
-
-void attend_amx_bf16(const AttentionTile& tile) {
+template <typename Kv>
+inline void attend_on_tiles(const AttentionTile& tile) {
   const TileConfiguration configuration;
   _tile_loadconfig(&configuration);
-  attend_in_bf16<TileProducts>(tile);
+  attend_in_bf16<TileProducts, Kv>(tile);
   _tile_release();
 }
+
+}  // namespace
+
+void attend_amx_bf16(const AttentionTile& tile) { attend_on_tiles<Bf16>(tile); }
+
+void attend_amx_bf16_int8(const AttentionTile& tile) { attend_on_tiles<std::int8_t>(tile); }
 
 }  // namespace rr::internal

@@ -82,6 +82,10 @@ struct DotProducts {
 
 }  // namespace
 
-void attend_avx512_bf16(const AttentionTile& tile) { attend_in_bf16<DotProducts>(tile); }
+void attend_avx512_bf16(const AttentionTile& tile) { attend_in_bf16<DotProducts, Bf16>(tile); }
+
+void attend_avx512_bf16_int8(const AttentionTile& tile) {
+  attend_in_bf16<DotProducts, std::int8_t>(tile);
+}
 
 }  // namespace rr::internal

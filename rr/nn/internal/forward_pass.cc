@@ -268,15 +268,9 @@ void ForwardPass::write_row_kv(std::size_t layer, std::size_t row, const float* 
   std::byte* const block = token.sequence->block_data(token.position / kKvBlockTokens);
   for (std::size_t head = 0; head < config_.num_kv_heads; ++head) {
     const std::size_t start = head * config_.head_dim;
-    void* const block_keys = block + engine_.kv.key_offset(layer, head);
-    void* const block_values = block + engine_.kv.value_offset(layer, head);
-    if (engine_.kv.element == Element::kBf16) {
-      kernels_.write_kv_bf16(keys + start, values + start, slot, config_.head_dim,
-                             static_cast<Bf16*>(block_keys), static_cast<Bf16*>(block_values));
-    } else {
-      kernels_.write_kv_f32(keys + start, values + start, slot, config_.head_dim,
-                            static_cast<float*>(block_keys), static_cast<float*>(block_values));
-    }
+    engine_.attention.write_kv(keys + start, values + start, slot, config_.head_dim,
+                               block + engine_.kv.key_offset(layer, head),
+                               block + engine_.kv.value_offset(layer, head));
   }
 }
 

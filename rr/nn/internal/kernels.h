@@ -4,15 +4,16 @@
 
 #include "rr/nn/internal/attention.h"
 #include "rr/nn/internal/bf16.h"
+#include "rr/nn/internal/element.h"
 #include "rr/nn/internal/quantised_layout.h"
 
 namespace rr::internal {
 
-// What a number in a buffer is.
-enum class Element { kF32, kBf16 };
-constexpr std::size_t element_bytes(Element element) {
-  return element == Element::kF32 ? sizeof(float) : sizeof(Bf16);
-}
+// Puts the key and the value of one token and one KV head, both [head_dim], into a block.
+using WriteKv = void (*)(const float* key, const float* value, std::size_t token,
+                         std::size_t head_dim, std::byte* keys, std::byte* values);
+
+using Attend = void (*)(const AttentionTile& tile);
 
 // The operations on rows and tiles, compiled for one instruction set. The same sources
 // (rms_norm.h, swiglu.h, ...) are compiled in one file a set, each with its own compiler flags; the
@@ -26,10 +27,6 @@ struct RowKernels {
   void (*swiglu_f32)(const float* gate, const float* up, std::size_t size, float* out);
   void (*swiglu_bf16)(const float* gate, const float* up, std::size_t size, Bf16* out);
   void (*rotate_head)(float* head, const float* cosines, const float* sines, std::size_t half);
-  void (*write_kv_f32)(const float* key, const float* value, std::size_t token,
-                       std::size_t head_dim, float* keys, float* values);
-  void (*write_kv_bf16)(const float* key, const float* value, std::size_t token,
-                        std::size_t head_dim, Bf16* keys, Bf16* values);
   void (*add)(const float* added, std::size_t size, float* sum);  // sum_i += added_i
   void (*scale_f32)(const float* in, float factor, std::size_t size, float* out);
   void (*scale_bf16)(const float* in, float factor, std::size_t size, Bf16* out);
@@ -41,8 +38,13 @@ struct RowKernels {
                       std::size_t right_stride, std::size_t rows, std::size_t width,
                       std::size_t depth, float* out, std::size_t out_stride);
 
-  void (*attend_f32)(const AttentionTile& tile);   // keys and values in float32
-  void (*attend_bf16)(const AttentionTile& tile);  // keys and values in bf16, queries in float32
+  // Queries in float32; keys and values in what the name says.
+  WriteKv write_kv_f32;
+  WriteKv write_kv_bf16;
+  WriteKv write_kv_int8;
+  Attend attend_f32;
+  Attend attend_bf16;
+  Attend attend_int8;
   void (*merge_attention)(std::size_t rows, std::size_t head_dim, const float* max,
                           const float* sum, const float* out, float* total_max, float* total_sum,
                           float* total_out);
@@ -63,8 +65,12 @@ const RowKernels& avx2_kernels();         // requires AVX2 and FMA
 const RowKernels& avx512_kernels();       // requires AVX-512 F, BW, DQ, VL
 const RowKernels& avx512_vnni_kernels();  // requires AVX-512 VNNI and these
 
-// Attention on bf16 products: queries, keys and values in bf16, sums in float32.
-void attend_avx512_bf16(const AttentionTile& tile);  // requires AVX512_BF16; head_dim % 16 == 0
-void attend_amx_bf16(const AttentionTile& tile);  // requires AMX-BF16 and that; head_dim % 32 == 0
+// Attention on bf16 products: queries in bf16, keys and values in bf16 or 8 bits, sums in float32.
+// Requires AVX512_BF16; head_dim % 16 == 0.
+void attend_avx512_bf16(const AttentionTile& tile);
+void attend_avx512_bf16_int8(const AttentionTile& tile);
+// Requires AMX-BF16 and that; head_dim % 32 == 0.
+void attend_amx_bf16(const AttentionTile& tile);
+void attend_amx_bf16_int8(const AttentionTile& tile);
 
 }  // namespace rr::internal

@@ -44,8 +44,9 @@ static inline RowKernels make_row_kernels(const char* name) {
   table.swiglu_f32 = swiglu<float>;
   table.swiglu_bf16 = swiglu<Bf16>;
   table.rotate_head = rotate_head;
-  table.write_kv_f32 = write_kv;
-  table.write_kv_bf16 = write_kv;
+  table.write_kv_f32 = write_kv<float>;
+  table.write_kv_bf16 = write_kv<Bf16>;
+  table.write_kv_int8 = write_kv<std::int8_t>;
   table.add = add_rows;
   table.scale_f32 = scale_row<float>;
   table.scale_bf16 = scale_row<Bf16>;
@@ -53,6 +54,7 @@ static inline RowKernels make_row_kernels(const char* name) {
   table.add_product = add_product_of_rows;
   table.attend_f32 = attend_in_float32<float>;
   table.attend_bf16 = attend_in_float32<Bf16>;
+  table.attend_int8 = attend_in_float32<std::int8_t>;
   table.merge_attention = merge_attention;
   table.quantise_block = quantise_block;
   table.multiply_int8 = multiply_int8;

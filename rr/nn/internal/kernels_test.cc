@@ -137,16 +137,30 @@ AttentionCase attention_case(std::size_t head_dim, std::size_t num_keys,
   return result;
 }
 
-struct AttentionKernel {
+// Rows as a block of 8 bits gives them back: whole multiples of a 127th of their largest.
+void round_rows_to_int8(std::size_t row_size, std::vector<float>& values) {
+  for (std::size_t start = 0; start < values.size(); start += row_size) {
+    float most = 0;
+    for (std::size_t i = 0; i < row_size; ++i) most = std::max(most, std::abs(values[start + i]));
+    const float scale = most / 127;
+    for (std::size_t i = 0; i < row_size; ++i) {
+      values[start + i] = std::nearbyint(values[start + i] / scale) * scale;
+    }
+  }
+}
+
+struct TestedKernel {
   const char* name;
-  void (*attend)(const AttentionTile&);
-  Element query;
-  Element kv;
+  AttentionKernel kernel;
   double tolerance;
 };
 
 // The largest difference from the textbook, computed in segments of two blocks that are merged.
-double worst_difference(const AttentionKernel& kernel, const AttentionCase& tested) {
+double worst_difference(const AttentionKernel& kernel, AttentionCase tested) {
+  if (kernel.keys == Element::kInt8) {
+    round_rows_to_int8(tested.head_dim, tested.keys);
+    round_rows_to_int8(tested.head_dim, tested.values);
+  }
   const std::size_t rows = tested.visible.size();
   const std::size_t padded = padded_attention_rows(rows);
   const std::size_t dim = tested.head_dim;
@@ -154,7 +168,7 @@ double worst_difference(const AttentionKernel& kernel, const AttentionCase& test
   std::vector<AlignedBuffer> blocks;
   std::vector<const std::byte*> keys;
   std::vector<const std::byte*> values;
-  const std::size_t half = kKvBlockTokens * dim * element_bytes(kernel.kv);
+  const std::size_t half = kv_head_bytes(kernel.keys, dim);
   for (std::size_t b = 0; b < num_blocks; ++b) {
     AlignedBuffer& block = blocks.emplace_back(2 * half);
     block.clear();
@@ -162,21 +176,14 @@ double worst_difference(const AttentionKernel& kernel, const AttentionCase& test
     values.push_back(block.data() + half);
     for (std::size_t t = 0; t < kKvBlockTokens && b * kKvBlockTokens + t < tested.num_keys; ++t) {
       const std::size_t start = (b * kKvBlockTokens + t) * dim;
-      void* const key = block.data();
-      void* const value = block.data() + half;
-      if (kernel.kv == Element::kBf16) {
-        write_kv(&tested.keys[start], &tested.values[start], t, dim, static_cast<Bf16*>(key),
-                 static_cast<Bf16*>(value));
-      } else {
-        write_kv(&tested.keys[start], &tested.values[start], t, dim, static_cast<float*>(key),
-                 static_cast<float*>(value));
-      }
+      kernel.write_kv(&tested.keys[start], &tested.values[start], t, dim, block.data(),
+                      block.data() + half);
     }
   }
   AlignedBuffer queries(padded * dim * sizeof(float));
   queries.clear();
   for (std::size_t i = 0; i < rows * dim; ++i) {
-    if (kernel.query == Element::kBf16) {
+    if (kernel.queries == Element::kBf16) {
       queries.data<Bf16>()[i] = to_bf16(tested.queries[i]);
     } else {
       queries.data<float>()[i] = tested.queries[i];
@@ -219,19 +226,31 @@ double worst_difference(const AttentionKernel& kernel, const AttentionCase& test
   return worst;
 }
 
-std::vector<AttentionKernel> attention_kernels_here([[maybe_unused]] std::size_t head_dim) {
-  std::vector<AttentionKernel> result;
+std::vector<TestedKernel> attention_kernels_here([[maybe_unused]] std::size_t head_dim) {
+  std::vector<TestedKernel> result;
   for (const RowKernels* const kernels : usable_row_kernels()) {
-    result.push_back({kernels->name, kernels->attend_f32, Element::kF32, Element::kF32, 5e-6});
-    result.push_back({kernels->name, kernels->attend_bf16, Element::kF32, Element::kBf16, 5e-6});
+    for (const Element keys : {Element::kF32, Element::kBf16, Element::kInt8}) {
+      result.push_back(
+          {kernels->name, select_attention(Element::kF32, keys, head_dim, *kernels), 5e-6});
+    }
   }
 #if defined(__x86_64__)
-  // Probabilities are rounded to bf16 there, by up to 2^-8 of each; values are about 1 in size.
+  // Probabilities are rounded to bf16 there, by up to 2^-9 of each; values are about 1 in size, those
+  // of 8 bits about 40, beside probabilities that have their scales.
+  const RowKernels& kernels = *usable_row_kernels().back();
+  const auto add = [&](const char* name, Attend attend, Element keys) {
+    AttentionKernel kernel = select_attention(Element::kF32, keys, head_dim, kernels);
+    kernel.queries = Element::kBf16;
+    kernel.attend = attend;
+    result.push_back({name, kernel, keys == Element::kInt8 ? 8e-3 : 6e-3});
+  };
   if (cpu_features().has_avx512_bf16 && head_dim % 16 == 0) {
-    result.push_back({"avx512_bf16", attend_avx512_bf16, Element::kBf16, Element::kBf16, 6e-3});
+    add("avx512_bf16", attend_avx512_bf16, Element::kBf16);
+    add("avx512_bf16, 8 bits", attend_avx512_bf16_int8, Element::kInt8);
   }
   if (cpu_features().has_amx_bf16 && head_dim % 32 == 0) {
-    result.push_back({"amx_bf16", attend_amx_bf16, Element::kBf16, Element::kBf16, 6e-3});
+    add("amx_bf16", attend_amx_bf16, Element::kBf16);
+    add("amx_bf16, 8 bits", attend_amx_bf16_int8, Element::kInt8);
   }
 #endif
   return result;
@@ -245,10 +264,31 @@ TEST(Attention, IsTheSoftmaxOfTheTextbook) {
          {attention_case(head_dim, 1, {1}), attention_case(head_dim, 64, {64, 64, 64}),
           attention_case(head_dim, 300, {1, 65, 128, 129, 300}),
           attention_case(head_dim, 201, causal)}) {
-      for (const AttentionKernel& kernel : attention_kernels_here(head_dim)) {
-        EXPECT_LT(worst_difference(kernel, tested), kernel.tolerance)
-            << kernel.name << ", head_dim " << head_dim << ", keys " << tested.num_keys;
+      for (const auto& [name, kernel, tolerance] : attention_kernels_here(head_dim)) {
+        EXPECT_LT(worst_difference(kernel, tested), tolerance)
+            << name << ", head_dim " << head_dim << ", keys " << tested.num_keys;
       }
+    }
+  }
+}
+
+TEST(Attention, KeysOf8BitsAreWithinHalfAStepOfWhatTheyWere) {
+  constexpr std::size_t kDim = 64;
+  const auto key = some_floats(kDim, 8, 3);
+  std::vector<float> value(kDim, 0.0f);  // has no scale, and stays 0
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    AlignedBuffer keys(kv_head_bytes(Element::kInt8, kDim));
+    AlignedBuffer values(kv_head_bytes(Element::kInt8, kDim));
+    kernels->write_kv_int8(key.data(), value.data(), 5, kDim, keys.data(), values.data());
+    float most = 0;
+    for (const float number : key) most = std::max(most, std::abs(number));
+    const float scale = kv_scales(keys.data(), kDim)[5];
+    EXPECT_FLOAT_EQ(scale, most / 127);
+    EXPECT_EQ(kv_scales(values.data(), kDim)[5], 0.0f);
+    for (std::size_t d = 0; d < kDim; ++d) {
+      const int kept = keys.data<std::int8_t>()[d / 2 * 2 * kKvBlockTokens + 2 * 5 + d % 2];
+      EXPECT_NEAR(static_cast<float>(kept) * scale, key[d], scale * 0.501f) << kernels->name;
+      EXPECT_EQ(values.data<std::int8_t>()[2 * 2 * kDim + 2 * d + 1], 0);
     }
   }
 }
@@ -256,9 +296,9 @@ TEST(Attention, IsTheSoftmaxOfTheTextbook) {
 TEST(Attention, HugeScoresDoNotOverflow) {
   AttentionCase tested = attention_case(32, 130, {130, 70});
   for (float& value : tested.queries) value *= 64;
-  for (const AttentionKernel& kernel : attention_kernels_here(32)) {
+  for (const auto& [name, kernel, tolerance] : attention_kernels_here(32)) {
     // Scores of some hundreds carry 2e-5 of rounding in float32.
-    EXPECT_LT(worst_difference(kernel, tested), kernel.tolerance + 1e-4) << kernel.name;
+    EXPECT_LT(worst_difference(kernel, tested), tolerance + 1e-4) << name;
   }
 }
 

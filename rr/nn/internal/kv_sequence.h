@@ -20,7 +20,7 @@ struct KvShape {
   std::size_t head_dim;
   Element element;
 
-  std::size_t head_bytes() const { return kKvBlockTokens * head_dim * element_bytes(element); }
+  std::size_t head_bytes() const { return kv_head_bytes(element, head_dim); }
   std::size_t block_bytes() const { return num_layers * num_kv_heads * 2 * head_bytes(); }
   std::size_t key_offset(std::size_t layer, std::size_t kv_head) const {
     return (layer * num_kv_heads + kv_head) * 2 * head_bytes();

@@ -104,15 +104,8 @@ void LearnerAttention::fill_block(std::size_t block, const float* qkv, std::byte
     const float* const keys = qkv + rows[t] * (q_size + 2 * kv_size) + q_size;
     for (std::size_t head = 0; head < config_.num_kv_heads; ++head) {
       const float* const key = keys + head * head_dim;
-      void* const block_keys = out + shape_.key_offset(0, head);
-      void* const block_values = out + shape_.value_offset(0, head);
-      if (shape_.element == Element::kBf16) {
-        kernels_.write_kv_bf16(key, key + kv_size, t, head_dim, static_cast<Bf16*>(block_keys),
-                               static_cast<Bf16*>(block_values));
-      } else {
-        kernels_.write_kv_f32(key, key + kv_size, t, head_dim, static_cast<float*>(block_keys),
-                              static_cast<float*>(block_values));
-      }
+      attention_.write_kv(key, key + kv_size, t, head_dim, out + shape_.key_offset(0, head),
+                          out + shape_.value_offset(0, head));
     }
   }
 }

@@ -175,7 +175,11 @@ inline Difference difference(const std::vector<float>& a, const std::vector<floa
 // A learner and a decoder of one model.
 struct Pair {
   Pair(const ModelFiles& files, LearnerOptions options)
-      : decoder(Decoder::load(files, {options.precision, options.force_generic, true, options.lora},
+      : decoder(Decoder::load(files,
+                              {.precision = options.precision,
+                               .force_generic = options.force_generic,
+                               .as_learner = true,
+                               .lora = options.lora},
                               pool)
                     .value()),
         learner(Learner::load(files, options, pool).value()) {}

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "rr/nn/internal/half.h"
+#include "rr/nn/internal/quantise.h"
 #include "rr/nn/internal/quantised_layout.h"
 #include "rr/nn/internal/small_product.h"
 
@@ -18,26 +19,12 @@ namespace rr::internal {
 // infinity pass into the scale, and so into every result.
 static inline void quantise_block(const float* in, std::size_t size, std::size_t padded,
                                   std::int8_t* values, float* scale, std::int32_t* sum) {
-  std::uint32_t top = 0;  // magnitudes compare as their bits do, NaN above all
-  for (std::size_t i = 0; i < size; ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, in + i, sizeof bits);
-    bits &= 0x7fffffffu;
-    top = bits > top ? bits : top;
-  }
-  float most;
-  std::memcpy(&most, &top, sizeof most);
-  *scale = most / 127.0f;
-  const float inverse = most >= 1e-30f ? 127.0f / most : 0.0f;
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const Int8Scale found = int8_scale(in, size);
+  *scale = found.scale;
   std::int32_t total = 0;
   for (std::size_t i = 0; i < size; ++i) {
-    const float shifted = in[i] * inverse + kRound;
-    std::int32_t bits;
-    std::memcpy(&bits, &shifted, sizeof bits);
-    const auto value = static_cast<std::int8_t>(bits - 0x4b400000);
-    values[i] = value;
-    total += value;
+    values[i] = to_int8(in[i], found.inverse);
+    total += values[i];
   }
   for (std::size_t i = size; i < padded; ++i) values[i] = 0;
   *sum = total;

@@ -3,6 +3,21 @@
 #include "rr/base/cpu.h"
 
 namespace rr::internal {
+namespace {
+
+AttentionKernel attention_in_float32(Element keys, const RowKernels& kernels) {
+  switch (keys) {
+    case Element::kF32:
+      return {Element::kF32, keys, kernels.write_kv_f32, kernels.attend_f32};
+    case Element::kInt8:
+      return {Element::kF32, keys, kernels.write_kv_int8, kernels.attend_int8};
+    case Element::kBf16:
+      break;
+  }
+  return {Element::kF32, keys, kernels.write_kv_bf16, kernels.attend_bf16};
+}
+
+}  // namespace
 
 #if defined(__x86_64__)
 
@@ -23,12 +38,16 @@ std::vector<const LearningKernels*> usable_learning_kernels() {
 
 AttentionKernel select_attention(Element activation, Element keys, std::size_t head_dim,
                                  const RowKernels& kernels) {
-  const bool takes_bf16 = activation == Element::kBf16;
-  if (takes_bf16 && head_dim % 32 == 0 && cpu_features().has_amx_bf16) {
-    return {Element::kBf16, keys, attend_amx_bf16};
+  AttentionKernel kernel = attention_in_float32(keys, kernels);
+  if (activation != Element::kBf16 || keys == Element::kF32 || head_dim % 16 != 0) return kernel;
+  const bool is_int8 = keys == Element::kInt8;
+  kernel.queries = Element::kBf16;
+  if (head_dim % 32 == 0 && cpu_features().has_amx_bf16) {
+    kernel.attend = is_int8 ? attend_amx_bf16_int8 : attend_amx_bf16;
+  } else {
+    kernel.attend = is_int8 ? attend_avx512_bf16_int8 : attend_avx512_bf16;
   }
-  if (takes_bf16 && head_dim % 16 == 0) return {Element::kBf16, keys, attend_avx512_bf16};
-  return {Element::kF32, keys, keys == Element::kF32 ? kernels.attend_f32 : kernels.attend_bf16};
+  return kernel;
 }
 
 #else
@@ -40,7 +59,7 @@ std::vector<const LearningKernels*> usable_learning_kernels() {
 }
 
 AttentionKernel select_attention(Element, Element keys, std::size_t, const RowKernels& kernels) {
-  return {Element::kF32, keys, keys == Element::kF32 ? kernels.attend_f32 : kernels.attend_bf16};
+  return attention_in_float32(keys, kernels);
 }
 
 #endif

@@ -22,7 +22,8 @@ const LearningKernels& select_learning_kernels(bool force_generic);
 struct AttentionKernel {
   Element queries;
   Element keys;  // and values
-  void (*attend)(const AttentionTile& tile);
+  WriteKv write_kv;
+  Attend attend;
 };
 
 // The best one for models whose products take `activation` in. Decoder and learner take the same.
