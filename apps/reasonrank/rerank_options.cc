@@ -133,6 +133,13 @@ void add_prompt_options(CLI::App& command, RerankCommandOptions& options) {
       ->capture_default_str()
       ->group(group);
   command
+      .add_option("--topic-tokens", options.topic_tokens,
+                  "Tokens that a topic's windows may write in all: what their answers leave is "
+                  "shared by their reasoning. 0: no limit")
+      ->check(CLI::Range(std::size_t{0}, kMaxCount))
+      ->capture_default_str()
+      ->group(group);
+  command
       .add_flag("--free-answer", options.driver.answer.free_answer,
                 "Let the model write what it wants, and repair it")
       ->group(group);
@@ -303,6 +310,9 @@ Status settle_method(RerankCommandOptions& options) {
   if (options.driver.answer.free_answer) {
     return usage("--free-answer needs --method listwise: the others have no answer written");
   }
+  if (options.topic_tokens > 0) {
+    return usage("--topic-tokens needs --method listwise: the others write nothing");
+  }
   if (options.mode != PromptMode::kReasoning && options.mode != PromptMode::kDirect) {
     return usage("--mode needs --method listwise: the others have prompts of their own");
   }
@@ -376,6 +386,7 @@ Status settle(RerankCommandOptions& options) {
   if (options.deadline_ms > 0) {
     options.driver.deadline = std::chrono::milliseconds(options.deadline_ms);
   }
+  if (options.topic_tokens > 0) options.driver.topic_tokens = options.topic_tokens;
   RR_TRY_STATUS(check_backend(options));
   RR_TRY_STATUS(settle_method(options));
   RR_TRY(const auto planner, make_window_planner(options.loop));
@@ -406,6 +417,7 @@ Json settings_of(const RerankCommandOptions& options) {
   }
   settings["max_thinking"] = options.driver.answer.max_thinking;
   if (options.deadline_ms > 0) settings["deadline_ms"] = options.deadline_ms;
+  if (options.topic_tokens > 0) settings["topic_tokens"] = options.topic_tokens;
   settings["free_answer"] = options.driver.answer.free_answer;
   settings["temperature"] = sampling.temperature;
   settings["top_p"] = sampling.top_p;

@@ -55,7 +55,8 @@ struct RerankCommandOptions {
   CacheCommandOptions cache;
   std::optional<std::size_t> in_flight;
   GeneratorCommandOptions generator;
-  std::size_t deadline_ms = 0;  // of a topic; 0: none
+  std::size_t deadline_ms = 0;   // of a topic; 0: none
+  std::size_t topic_tokens = 0;  // the same
 
   std::string output;
   std::string trace;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "rr/base/check.h"
@@ -12,10 +14,10 @@
 namespace rr {
 namespace {
 
-constexpr const char* kOpenThoughts = "<think>\n";
-constexpr const char* kCloseThoughts = "</think>";
-constexpr const char* kOpenAnswer = "</think>\n<answer>";
-constexpr const char* kCloseAnswer = "</answer>";
+constexpr std::string_view kOpenThoughts = "<think>\n";
+constexpr std::string_view kCloseThoughts = "</think>";
+constexpr std::string_view kOpenAnswer = "</think>\n<answer>";
+constexpr std::string_view kCloseAnswer = "</answer>";
 
 // The published budget is that of the reasoning and 100 tokens for the answer.
 constexpr std::size_t kFreeAnswerTokens = 100;
@@ -39,21 +41,16 @@ std::string permutation_text(std::size_t size) {
   return text;
 }
 
-std::size_t answer_tokens(std::size_t window_size, const TextModel* model) {
-  if (model == nullptr) return window_size * kMostTokensPerIdentifier;
-  return model->tokenizer->encode_with_special(permutation_text(window_size)).size();
+// Without a model an upper bound: a token is at least a byte.
+std::size_t count_tokens(std::string_view text, const TextModel* model) {
+  if (model == nullptr) return text.size();
+  const TokenIds ids = model->tokenizer->encode_with_special(text);
+  return ids.size();
 }
 
-// Tokens that the answer needs beside the thoughts.
-std::size_t reserved_tokens(PromptMode mode, const AnswerOptions& options, std::size_t window_size,
-                            const TextModel& model) {
-  if (is_free(mode, options) && mode != PromptMode::kDirect) return kFreeAnswerTokens;
-  std::size_t tokens = answer_tokens(window_size, &model) + kSlackTokens;
-  if (!thinks(mode)) return tokens;
-  for (const char* text : {kOpenThoughts, kOpenAnswer, kCloseAnswer}) {
-    tokens += model.tokenizer->encode_with_special(text).size();
-  }
-  return tokens;
+std::size_t answer_tokens(std::size_t window_size, const TextModel* model) {
+  if (model == nullptr) return window_size * kMostTokensPerIdentifier;
+  return count_tokens(permutation_text(window_size), model);
 }
 
 std::string window_name(const Qid& qid, const Window& window) {
@@ -71,6 +68,17 @@ Error does_not_fit(const Qid& qid, const Window& window, std::size_t prompt_toke
 }
 
 }  // namespace
+
+std::size_t answer_reserve(PromptMode mode, const AnswerOptions& options, std::size_t window_size,
+                           const TextModel* model) {
+  if (is_free(mode, options) && mode != PromptMode::kDirect) return kFreeAnswerTokens;
+  std::size_t tokens = answer_tokens(window_size, model) + kSlackTokens;
+  if (!thinks(mode)) return tokens;
+  for (const std::string_view text : {kOpenThoughts, kOpenAnswer, kCloseAnswer}) {
+    tokens += count_tokens(text, model);
+  }
+  return tokens;
+}
 
 Result<TokenIds> encode_prompt(const Messages& messages, PromptMode mode,
                                const AnswerOptions& options, const TextModel& model) {
@@ -107,7 +115,7 @@ class FitCheck {
       RR_TRY(const std::size_t frame, frame_tokens(window.size()));
       const std::size_t most = frame + most_passage_tokens(window);
       const std::size_t reserve =
-          reserved_tokens(prompts_->mode(), *options_, window.size(), *model_);
+          answer_reserve(prompts_->mode(), *options_, window.size(), model_);
       if (most + reserve > model_->context_length) {
         return does_not_fit(request_->topic.qid, window, most, reserve, *model_);
       }
@@ -195,8 +203,10 @@ std::vector<Stage> answer_stages(PromptMode mode, const AnswerOptions& options,
     return {FreeStage{is_short ? answer_tokens : max_thinking + kFreeAnswerTokens, {}}};
   }
   if (!thinks(mode)) return {PermutationStage{window_size}};
-  return {ForcedStage{kOpenThoughts}, FreeStage{max_thinking, {kCloseThoughts}},
-          ForcedStage{kOpenAnswer}, PermutationStage{window_size}, ForcedStage{kCloseAnswer}};
+  return {ForcedStage{std::string(kOpenThoughts)},
+          FreeStage{max_thinking, {std::string(kCloseThoughts)}},
+          ForcedStage{std::string(kOpenAnswer)}, PermutationStage{window_size},
+          ForcedStage{std::string(kCloseAnswer)}};
 }
 
 TokenIds common_beginning(const Messages& one, const Messages& other, PromptMode mode,
@@ -220,7 +230,7 @@ Result<AnswerRequest> make_answer_request(const Prompt& prompt, const Qid& qid, 
     answer.request.prompt = prompt.messages;
   } else {
     RR_TRY(TokenIds ids, encode_prompt(prompt.messages, mode, options, *model));
-    const std::size_t reserve = reserved_tokens(mode, options, size, *model);
+    const std::size_t reserve = answer_reserve(mode, options, size, model);
     if (ids.size() + reserve > model->context_length) {
       return does_not_fit(qid, prompt.window, ids.size(), reserve, *model);
     }

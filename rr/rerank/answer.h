@@ -44,6 +44,11 @@ std::vector<Stage> answer_stages(PromptMode mode, const AnswerOptions& options,
                                  std::size_t window_size, std::size_t max_thinking,
                                  std::size_t answer_tokens);
 
+// The most tokens that a window's answer takes beside its thoughts; without a model (nullptr),
+// which could count them, a guess that is too high.
+std::size_t answer_reserve(PromptMode mode, const AnswerOptions& options, std::size_t window_size,
+                           const TextModel* model);
+
 struct AnswerRequest {
   GenerationRequest request;
   bool thinking_was_cut = false;  // the context left fewer tokens than max_thinking

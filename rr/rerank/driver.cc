@@ -2,8 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -20,6 +24,37 @@ using internal::LabelQuestion;
 using internal::RunState;
 using internal::TopicDialogue;
 
+// Tokens that the answers of these windows take beside their thoughts.
+std::size_t reserve_of(std::span<const Window> windows, const RunState& state) {
+  std::size_t tokens = 0;
+  for (const Window& window : windows) {
+    tokens += answer_reserve(state.prompts->mode(), state.options->answer, window.size(),
+                             state.generator->text_model());
+  }
+  return tokens;
+}
+
+Status check_topic_tokens(const RunState& state) {
+  if (!state.options->topic_tokens) return ok_status();
+  const std::size_t most = *state.options->topic_tokens;
+  std::map<std::size_t, std::size_t> reserves;  // by number of candidates
+  for (const Request& request : state.requests) {
+    const std::size_t size = request.candidates.size();
+    auto found = reserves.find(size);
+    if (found == reserves.end()) {
+      found = reserves.emplace(size, reserve_of(state.planner->plan(size), state)).first;
+    }
+    if (found->second <= most) continue;
+    return Error{
+        Errc::kRejected,
+        fmt::format("its {} candidates need up to {} tokens for the windows' answers alone, and a "
+                    "topic may write {}; give a topic more tokens or fewer windows",
+                    size, found->second, most),
+        "topic " + request.topic.qid.str()};
+  }
+  return ok_status();
+}
+
 // The model writes each window's order.
 class ListwiseDialogue : public TopicDialogue {
  public:
@@ -28,9 +63,11 @@ class ListwiseDialogue : public TopicDialogue {
   Result<std::optional<Question>> next() override {
     const std::optional<Prompt> prompt = session().next_prompt();
     if (!prompt) return std::optional<Question>();
+    AnswerOptions options = state().options->answer;
+    options.max_thinking = std::min(options.max_thinking, share_of_thinking());
     RR_TRY(AnswerRequest answer,
            make_answer_request(*prompt, session().request().topic.qid, state().prompts->mode(),
-                               state().options->answer, state().generator->text_model()));
+                               options, state().generator->text_model()));
     if (answer.thinking_was_cut) count_cut_thinking();
     return std::optional(Question{state().generator, std::move(answer.request), foreseen()});
   }
@@ -41,6 +78,16 @@ class ListwiseDialogue : public TopicDialogue {
   }
 
  private:
+  // Of what the topic may still write.
+  std::size_t share_of_thinking() const {
+    if (!state().options->topic_tokens) return std::numeric_limits<std::size_t>::max();
+    const std::size_t written = session().report().completion_tokens;
+    const auto to_come = std::span(session().plan()).subspan(session().records().size());
+    const std::size_t taken = written + reserve_of(to_come, state());
+    const std::size_t most = *state().options->topic_tokens;
+    return taken < most ? (most - taken) / to_come.size() : 0;
+  }
+
   // What is certain of the next prompt already.
   TokenIds foreseen() const {
     const TextModel* const model = state().generator->text_model();
@@ -140,6 +187,7 @@ Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& gener
   const internal::Clock::time_point start = internal::Clock::now();
   RunState state{requests, &generator, &planner, &prompts, &options, &listener, {}, 0, 0, {}};
   state.run.topics.resize(requests.size());
+  RR_TRY_STATUS(check_topic_tokens(state));
   RR_TRY_STATUS(run_method(state));
   state.run.seconds = internal::seconds_since(start);
   return std::move(state.run);

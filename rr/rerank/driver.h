@@ -44,6 +44,11 @@ struct DriverOptions {
   // cancelled, and the order that the windows before it left is the result.
   std::optional<std::chrono::milliseconds> deadline = {};
 
+  // Most tokens that a topic's windows write in all, forced ones included; for kListwise. Each
+  // window has room for its answer. What is left beyond that is shared evenly by the thoughts of
+  // the windows to come, so that what one leaves the others may use.
+  std::optional<std::size_t> topic_tokens = {};
+
   // Tell the generator what is certain of a topic's next prompt while the one before it runs
   // (Generator::expect). Changes no result.
   bool reads_ahead = true;
@@ -91,7 +96,8 @@ struct RerankRun {
 // fails, what still runs is cancelled and the error names the topic and the window; topics that
 // were done by then have been told to the listener.
 //
-// Refused: kFirst and kPointwise where the generator has no text model.
+// Refused: kFirst and kPointwise where the generator has no text model; a topic whose answers alone
+// take more than topic_tokens.
 // Requires max_in_flight >= 1, and no deadline with kPointwise. Everything passed in must outlive
 // the call.
 Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& generator,

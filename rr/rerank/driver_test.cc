@@ -150,6 +150,47 @@ TEST(RerankAll, EndsATopicWhoseTimeIsUpWithWhatItHas) {
   EXPECT_THAT(generator.cancelled, ::testing::ElementsAre(3u));
 }
 
+// What the model writes in the free stage of a request, at most.
+std::size_t thinking_budget(const GenerationRequest& request) {
+  for (const Stage& stage : request.stages) {
+    if (const auto* free = std::get_if<FreeStage>(&stage)) return free->max_tokens;
+  }
+  return 0;
+}
+
+TEST(RerankAll, SharesATopicsTokensAmongItsWindows) {
+  const PromptBuilder reasoning(PromptOptions{.mode = PromptMode::kReasoning});
+  const std::size_t answer = answer_reserve(PromptMode::kReasoning, {}, 4, nullptr);
+  std::vector<std::size_t> budgets;
+  HeldGenerator generator([&](const GenerationRequest& request) {
+    budgets.push_back(thinking_budget(request));
+    Completion completion = reverse(request);
+    completion.ids.resize(budgets.size() == 1 ? 40 : 60);
+    return completion;
+  });
+  Listener listener;
+  DriverOptions options;
+  options.topic_tokens = 2 * answer + 200;
+  ASSERT_TRUE(rerank_all(topics(1), generator, kWindows, reasoning, options, listener).ok());
+  // 100 each; the first window wrote 40 in all, so the second may have all but that and its answer.
+  EXPECT_THAT(budgets, ::testing::ElementsAre(100u, 2 * answer + 200 - 40 - answer));
+
+  budgets.clear();
+  options.answer.max_thinking = 30;
+  ASSERT_TRUE(rerank_all(topics(1), generator, kWindows, reasoning, options, listener).ok());
+  EXPECT_THAT(budgets, ::testing::ElementsAre(30u, 30u));
+
+  options.topic_tokens = 2 * answer - 1;
+  const auto refused = rerank_all(topics(3), generator, kWindows, reasoning, options, listener);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(
+      refused.error().to_string(),
+      fmt::format("topic q0: its 6 candidates need up to {} tokens for the windows' answers "
+                  "alone, and a topic may write {}; give a topic more tokens or fewer windows",
+                  2 * answer, 2 * answer - 1));
+  EXPECT_EQ(budgets.size(), 2u);
+}
+
 TEST(RerankAll, TellsTheGeneratorWhatIsCertainOfTheNextPrompt) {
   const internal::ByteTokenizer tokenizer;
   const ChatTemplate chat = ChatTemplate::named("qwen2.5").value();
