@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--prefill", nargs="*", default=["512", "2783", "4096"])
     parser.add_argument("--depths", nargs="*", default=["128", "2783"])
     parser.add_argument("--batches", nargs="*", default=["4", "8", "16", "32"])
+    parser.add_argument("--batch-depth", default="128", help="of each of --batches")
     parser.add_argument("--shared", nargs="*", default=["4096"])
     parser.add_argument("--compute", nargs="*", default=["bf16", "int8", "int4"], help="our ways")
     parser.add_argument("--types", nargs="*", default=TYPES, help="of llama.cpp's conversions")
@@ -90,6 +91,7 @@ def main() -> None:
     args = parser.parse_args()
     options = ["--threads", str(args.threads), "--repeat", "2", "--prefill", *args.prefill]
     options += ["--depths", *args.depths, "--batches", *args.batches]
+    options += ["--batch-depth", args.batch_depth]
     options += ["--shared", *args.shared]
     files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in args.types}
     results = {f"reasonrank {way}": {} for way in args.compute}

@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--prefill", type=int, nargs="*", default=[512, 2783])
     parser.add_argument("--depths", type=int, nargs="*", default=[128, 2783])
     parser.add_argument("--batches", type=int, nargs="*", default=[4, 8, 16, 32])
+    parser.add_argument("--batch-depth", type=int, default=128, help="of each of --batches")
     parser.add_argument("--shared", type=int, nargs="*", default=[4096])
     parser.add_argument("--flash", type=int, choices=[0, 1], default=1)
     # Its AMX kernels for quantised weights crash on some virtual machines: 0 does without them.
@@ -152,6 +153,9 @@ def main() -> None:
     parser.add_argument("--convert", choices=list(FILE_TYPES), help="write --to in this type, and end")
     parser.add_argument("--to")
     args = parser.parse_args()
+    # As in decoder_bench: 0 stands for none.
+    for name in ("prefill", "depths", "batches", "shared"):
+        setattr(args, name, [value for value in getattr(args, name) if value > 0])
     ll.llama_backend_init()
     if args.convert:
         quantize(args.model, args.to, args.convert, args.threads)
@@ -171,10 +175,11 @@ def main() -> None:
         engine.close()
     if not args.batches:
         return
-    engine = Engine(args.model, 32 * 384, 32, args)
+    depth = args.batch_depth
+    engine = Engine(args.model, max(args.batches) * (depth + 256), max(args.batches), args)
     for sequences in args.batches:
-        speed = decode_speed(engine, 128, sequences, 16, args.repeat)
-        say(what="decode", depth=128, sequences=sequences, tokens_per_second=speed)
+        speed = decode_speed(engine, depth, sequences, 16, args.repeat)
+        say(what="decode", depth=depth, sequences=sequences, tokens_per_second=speed)
     engine.close()
 
 

@@ -1,10 +1,13 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/engine.h"
+#include "apps/reasonrank/generator_speed.h"
 #include "apps/reasonrank/model_options.h"
 #include "rr/base/machine.h"
 #include "rr/nn/decoder_speed.h"
@@ -14,23 +17,24 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  GeneratorCommandOptions generator;
   std::size_t repeat = 3;
+  std::size_t topics = 16;
 };
 
-void print_line(const std::string& what, double speed) {
-  fmt::print("{:<44}{:>8.0f}\n", what, speed);
+constexpr std::size_t kSamples = 8;
+constexpr std::size_t kSampleTokens = 200;
+constexpr std::size_t kSamplePrompt = 2600;
+
+void print_line(const std::string& what, double speed, const char* unit = "") {
+  fmt::print("{:<56}{:>8.{}f}{}\n", what, speed, speed < 100 ? 1 : 0, unit);
   std::fflush(stdout);
 }
 
-Status measure(const Options& options) {
-  RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
-  fmt::print("{}, {} threads; weights {}, a token's keys and values {}\n\n{:<44}{:>8}\n",
-             model->kernel_name(), model->num_threads(),
-             bytes_for_people(model->memory().weight_bytes),
-             bytes_for_people(model->memory().kv_bytes_per_token), "", "tokens/s");
-  DecoderSpeed speed(model->decoder(), options.repeat);
+void measure_decoder(LocalModel& model, std::size_t repeat) {
+  DecoderSpeed speed(model.decoder(), repeat);
   // Behind the longest prompt or prefix, decoding goes on for some runs.
-  const std::size_t longest = model->context_length() - 32 * options.repeat;
+  const std::size_t longest = model.context_length() - 32 * repeat;
   for (const std::size_t tokens : {512u, 2783u, 4096u}) {
     if (tokens > longest) continue;
     print_line(fmt::format("reading a prompt of {} tokens", tokens), speed.prefill(tokens));
@@ -43,10 +47,50 @@ Status measure(const Options& options) {
     print_line(fmt::format("writing {} at once, behind 128 each", sequences),
                speed.decode(128, sequences));
   }
+  if (512 <= longest) {
+    print_line("writing 32 at once, behind 512 each", speed.decode(512, 32));
+  }
   if (4096 <= longest) {
     print_line("writing 32 at once, behind the same 4096", speed.decode_shared(4096, 32));
   }
+}
+
+Status measure_generator(const Options& options) {
+  const std::size_t at_once = std::max(options.topics, kSamples);
+  RR_TRY(const Engine engine, start_engine(options.model, options.generator, at_once));
+  GeneratorSpeed speed(*engine.generator);
+  if (kSamplePrompt + kSampleTokens <= engine.text_model().context_length) {
+    RR_TRY(const double tokens, speed.sampling(kSamplePrompt, kSamples, kSampleTokens));
+    print_line(fmt::format("writing {} samples of {} behind the same {}, with its reading",
+                           kSamples, kSampleTokens, kSamplePrompt),
+               tokens);
+  }
+  if (options.topics > 0 && engine.text_model().chat != nullptr) {
+    for (const bool is_free : {false, true}) {
+      RR_TRY(const double windows,
+             speed.windows_per_minute(options.topics, {.free_answer = is_free}));
+      print_line(fmt::format("windows of 20 passages, {} at once{}", options.topics,
+                             is_free ? ", free answers" : ""),
+                 windows, " a minute");
+    }
+  }
+  if (options.generator.stats) fmt::print(stderr, "{}", engine.stats());
   return ok_status();
+}
+
+Status measure(const Options& options) {
+  if (options.generator.engine == EngineKind::kOwn) {
+    RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
+    fmt::print("{}, {} threads; weights {}, a token's keys and values {}\n", model->kernel_name(),
+               model->num_threads(), bytes_for_people(model->memory().weight_bytes),
+               bytes_for_people(model->memory().kv_bytes_per_token));
+    fmt::print("\n{:<56}{:>8}\n", "", "tokens/s");
+    measure_decoder(*model, options.repeat);
+  } else {
+    fmt::print("{}\n\n{:<56}{:>8}\n", arithmetic_name(options.model, options.generator), "",
+               "tokens/s");
+  }
+  return measure_generator(options);
 }
 
 }  // namespace
@@ -55,16 +99,29 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs here");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
+  add_generator_options(*command, options->generator);
   command->add_option("--repeat", options->repeat, "Runs of each, of which the best counts")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
+  command
+      ->add_option("--topics", options->topics,
+                   "Topics for the windows a minute, one window each; 0: leave them out")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
   command->footer(
-      "The lines are those of docs/benchmarks.md, for this machine and model. Other programs that "
-      "run\n"
-      "meanwhile slow them down.\n"
+      "Lines of reading and writing are of the model alone, the best of --repeat runs. The last "
+      "ones "
+      "are\n"
+      "of the whole program, once: prompts of 20 passages of 100 tokens (common words), 128 tokens "
+      "of\n"
+      "reasoning, and the answer. docs/benchmarks.md has the same lines for machines that we know. "
+      "Other\n"
+      "programs that run meanwhile slow them down.\n"
       "Examples:\n"
       "  reasonrank bench\n"
-      "  reasonrank bench --model qwen2.5-0.5b-instruct.gguf --threads 4");
+      "  reasonrank bench --compute int4 --topics 64\n"
+      "  reasonrank bench --model qwen2.5-0.5b-instruct.gguf --threads 4\n"
+      "  reasonrank bench --engine llama.cpp --model qwen2.5-0.5b-instruct-bf16.gguf");
   command->callback([options, &exit_code] {
     const Status status = measure(*options);
     if (!status.ok()) exit_code = report_failure(status.error());
