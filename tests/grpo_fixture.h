@@ -78,7 +78,7 @@ class GrpoRun {
           const GrpoTasks* validation = nullptr, Ranks* ranks = nullptr)
       : pool(ranks == nullptr ? 2 : 1) {
     LocalModelOptions served_options;
-    served_options.decoder = {precision, false, true, lora};
+    served_options.decoder = {.precision = precision, .as_learner = true, .lora = lora};
     served_options.num_threads = pool.num_threads();
     served_options.chat_template = "chatml";
     served = LocalModel::load(*model.files, served_options).value();
