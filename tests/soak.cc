@@ -45,7 +45,7 @@ using Clock = std::chrono::steady_clock;
 // Requests
 // ------------------------------------------------------------------------------------------
 
-constexpr std::size_t kNumSeeds = 3000;  // of requests, so that many come again
+constexpr std::size_t kNumSeeds = 400;  // of requests: few, so that many come again
 
 TokenIds some_ids(RandomStream& random, std::size_t count) {
   TokenIds ids;

@@ -26,6 +26,17 @@ constexpr std::size_t kSamples = 8;
 constexpr std::size_t kSampleTokens = 200;
 constexpr std::size_t kSamplePrompt = 2600;
 
+constexpr const char* kExamples =
+    R"(Lines of reading and writing are of the model alone, the best of --repeat runs. The last ones are
+of the whole program, once: a sampled prompt, and prompts of 20 passages of 100 tokens (common
+words), 128 tokens of reasoning and the answer. docs/benchmarks.md has the same lines for machines
+that we know. Other programs that run meanwhile slow them down.
+Examples:
+  reasonrank bench
+  reasonrank bench --compute int4 --topics 64
+  reasonrank bench --model qwen2.5-0.5b-instruct.gguf --threads 4
+  reasonrank bench --engine llama.cpp --model qwen2.5-0.5b-instruct-bf16.gguf)";
+
 void print_line(const std::string& what, double speed, const char* unit = "") {
   fmt::print("{:<56}{:>8.{}f}{}\n", what, speed, speed < 100 ? 1 : 0, unit);
   std::fflush(stdout);
@@ -108,20 +119,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
                    "Topics for the windows a minute, one window each; 0: leave them out")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  command->footer(
-      "Lines of reading and writing are of the model alone, the best of --repeat runs. The last "
-      "ones "
-      "are\n"
-      "of the whole program, once: prompts of 20 passages of 100 tokens (common words), 128 tokens "
-      "of\n"
-      "reasoning, and the answer. docs/benchmarks.md has the same lines for machines that we know. "
-      "Other\n"
-      "programs that run meanwhile slow them down.\n"
-      "Examples:\n"
-      "  reasonrank bench\n"
-      "  reasonrank bench --compute int4 --topics 64\n"
-      "  reasonrank bench --model qwen2.5-0.5b-instruct.gguf --threads 4\n"
-      "  reasonrank bench --engine llama.cpp --model qwen2.5-0.5b-instruct-bf16.gguf");
+  command->footer(kExamples);
   command->callback([options, &exit_code] {
     const Status status = measure(*options);
     if (!status.ok()) exit_code = report_failure(status.error());
