@@ -38,7 +38,7 @@ Examples:
   reasonrank bench --engine llama.cpp --model qwen2.5-0.5b-instruct-bf16.gguf)";
 
 void print_line(const std::string& what, double speed, const char* unit = "") {
-  fmt::print("{:<56}{:>8.{}f}{}\n", what, speed, speed < 100 ? 1 : 0, unit);
+  fmt::print("{:<62}{:>8.{}f}{}\n", what, speed, speed < 100 ? 1 : 0, unit);
   std::fflush(stdout);
 }
 
@@ -69,6 +69,10 @@ void measure_decoder(LocalModel& model, std::size_t repeat) {
 Status measure_generator(const Options& options) {
   const std::size_t at_once = std::max(options.topics, kSamples);
   RR_TRY(const Engine engine, start_engine(options.model, options.generator, at_once));
+  if (options.generator.engine != EngineKind::kOwn) {
+    fmt::print("{}\n\n{:<62}{:>8}\n", arithmetic_name(options.model, options.generator), "",
+               "tokens/s");
+  }
   GeneratorSpeed speed(*engine.generator);
   if (kSamplePrompt + kSampleTokens <= engine.text_model().context_length) {
     RR_TRY(const double tokens, speed.sampling(kSamplePrompt, kSamples, kSampleTokens));
@@ -95,11 +99,8 @@ Status measure(const Options& options) {
     fmt::print("{}, {} threads; weights {}, a token's keys and values {}\n", model->kernel_name(),
                model->num_threads(), bytes_for_people(model->memory().weight_bytes),
                bytes_for_people(model->memory().kv_bytes_per_token));
-    fmt::print("\n{:<56}{:>8}\n", "", "tokens/s");
+    fmt::print("\n{:<62}{:>8}\n", "", "tokens/s");
     measure_decoder(*model, options.repeat);
-  } else {
-    fmt::print("{}\n\n{:<56}{:>8}\n", arithmetic_name(options.model, options.generator), "",
-               "tokens/s");
   }
   return measure_generator(options);
 }
