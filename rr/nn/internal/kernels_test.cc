@@ -235,8 +235,8 @@ std::vector<TestedKernel> attention_kernels_here([[maybe_unused]] std::size_t he
     }
   }
 #if defined(__x86_64__)
-  // Probabilities are rounded to bf16 there, by up to 2^-9 of each; values are about 1 in size, those
-  // of 8 bits about 40, beside probabilities that have their scales.
+  // Probabilities are rounded to bf16 there, by up to 2^-9 of each; values are about 1 in size,
+  // those of 8 bits about 40, beside probabilities that have their scales.
   const RowKernels& kernels = *usable_row_kernels().back();
   const auto add = [&](const char* name, Attend attend, Element keys) {
     AttentionKernel kernel = select_attention(Element::kF32, keys, head_dim, kernels);
