@@ -1,7 +1,7 @@
 // What it brings that each topic goes at its own pace: the driver over all topics, against rounds
 // in which every topic's window waits for those of all others, on the same engine.
 //
-//   scheduling_bench requests.json [--model M.gguf] [--topics 64] [--depth 100] [--thinking 128]
+//   scheduling_bench requests.json --model M.gguf [--topics 64] [--depth 100] [--thinking 128]
 //
 // requests.json: rank_llm's, as `reasonrank convert` makes them. Prints the seconds of both, in
 // turn, and their ratio. Read-ahead is the driver's own and goes with it.
@@ -10,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +90,11 @@ rr::Result<std::vector<rr::Request>> read_some(const Options& options) {
     request.candidates.resize(options.depth);
     request.scores.resize(options.depth);
     requests.push_back(std::move(request));
+  }
+  if (requests.empty()) {
+    return rr::Error{rr::Errc::kMalformed,
+                     fmt::format("expected a topic with {} passages, found none", options.depth),
+                     options.requests};
   }
   return requests;
 }

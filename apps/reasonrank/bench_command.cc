@@ -66,13 +66,7 @@ void measure_decoder(LocalModel& model, std::size_t repeat) {
   }
 }
 
-Status measure_generator(const Options& options) {
-  const std::size_t at_once = std::max(options.topics, kSamples);
-  RR_TRY(const Engine engine, start_engine(options.model, options.generator, at_once));
-  if (options.generator.engine != EngineKind::kOwn) {
-    fmt::print("{}\n\n{:<62}{:>8}\n", arithmetic_name(options.model, options.generator), "",
-               "tokens/s");
-  }
+Status measure_generator(const Engine& engine, const Options& options) {
   GeneratorSpeed speed(*engine.generator);
   if (kSamplePrompt + kSampleTokens <= engine.text_model().context_length) {
     RR_TRY(const double tokens, speed.sampling(kSamplePrompt, kSamples, kSampleTokens));
@@ -94,15 +88,18 @@ Status measure_generator(const Options& options) {
 }
 
 Status measure(const Options& options) {
-  if (options.generator.engine == EngineKind::kOwn) {
-    RR_TRY(const std::unique_ptr<LocalModel> model, load_model(options.model));
+  RR_TRY(const Engine engine,
+         start_engine(options.model, options.generator, std::max(options.topics, kSamples)));
+  if (LocalModel* const model = engine.model.get()) {
     fmt::print("{}, {} threads; weights {}, a token's keys and values {}\n", model->kernel_name(),
                model->num_threads(), bytes_for_people(model->memory().weight_bytes),
                bytes_for_people(model->memory().kv_bytes_per_token));
-    fmt::print("\n{:<62}{:>8}\n", "", "tokens/s");
-    measure_decoder(*model, options.repeat);
+  } else {
+    fmt::print("{}\n", arithmetic_name(options.model, options.generator));
   }
-  return measure_generator(options);
+  fmt::print("\n{:<62}{:>8}\n", "", "tokens/s");
+  if (engine.model) measure_decoder(*engine.model, options.repeat);  // no request runs yet
+  return measure_generator(engine, options);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ struct LocalGeneratorOptions {
 // What becomes of tokens where stages meet: completion_writer.h.
 class LocalGenerator : public Generator {
  public:
-  // `model` must outlive the generator and have no other user.
+  // `model` must outlive the generator, and have no other user from its first request on.
   explicit LocalGenerator(LocalModel& model, const LocalGeneratorOptions& options = {});
 
   // Cancels what still runs; every listener has had its last event when this returns.

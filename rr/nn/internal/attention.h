@@ -72,54 +72,36 @@ static inline void block_as_float(const std::byte* keys, const std::byte* values
   *value_floats = static_cast<const float*>(static_cast<const void*>(values));
 }
 
-static inline void block_as_float(const std::byte* keys, const std::byte* values,
-                                  std::size_t head_dim, const Bf16* unused, float* scratch,
-                                  const float** key_floats, const float** value_floats) {
-  (void)unused;
-  const Bf16* const k = static_cast<const Bf16*>(static_cast<const void*>(keys));
-  const Bf16* const v = static_cast<const Bf16*>(static_cast<const void*>(values));
-  float* const out_keys = scratch;
-  float* const out_values = scratch + kKvBlockTokens * head_dim;
-  for (std::size_t d = 0; d < head_dim; d += 2) {
-    for (std::size_t t = 0; t < kKvBlockTokens; ++t) {
-      const Bf16* const pair = k + (d * kKvBlockTokens + 2 * t);
-      out_keys[d * kKvBlockTokens + t] = to_float(pair[0]);
-      out_keys[(d + 1) * kKvBlockTokens + t] = to_float(pair[1]);
-    }
-  }
-  for (std::size_t t = 0; t < kKvBlockTokens; t += 2) {
-    for (std::size_t d = 0; d < head_dim; ++d) {
-      const Bf16* const pair = v + (t * head_dim + 2 * d);
-      out_values[t * head_dim + d] = to_float(pair[0]);
-      out_values[(t + 1) * head_dim + d] = to_float(pair[1]);
-    }
-  }
-  *key_floats = out_keys;
-  *value_floats = out_values;
+static inline float kv_number(Bf16 number, const float*, std::size_t) { return to_float(number); }
+
+static inline float kv_number(std::int8_t number, const float* scales, std::size_t token) {
+  return static_cast<float>(number) * scales[token];
 }
 
+// Of numbers that lie in pairs: bf16, and 8 bits with their scales.
+template <typename Kv>
 static inline void block_as_float(const std::byte* keys, const std::byte* values,
-                                  std::size_t head_dim, const std::int8_t* unused, float* scratch,
+                                  std::size_t head_dim, const Kv* unused, float* scratch,
                                   const float** key_floats, const float** value_floats) {
   (void)unused;
-  const auto* const k = static_cast<const std::int8_t*>(static_cast<const void*>(keys));
-  const auto* const v = static_cast<const std::int8_t*>(static_cast<const void*>(values));
+  const Kv* const k = static_cast<const Kv*>(static_cast<const void*>(keys));
+  const Kv* const v = static_cast<const Kv*>(static_cast<const void*>(values));
   const float* const key_scales = kv_scales(keys, head_dim);
   const float* const value_scales = kv_scales(values, head_dim);
   float* const out_keys = scratch;
   float* const out_values = scratch + kKvBlockTokens * head_dim;
   for (std::size_t d = 0; d < head_dim; d += 2) {
     for (std::size_t t = 0; t < kKvBlockTokens; ++t) {
-      const std::int8_t* const pair = k + (d * kKvBlockTokens + 2 * t);
-      out_keys[d * kKvBlockTokens + t] = static_cast<float>(pair[0]) * key_scales[t];
-      out_keys[(d + 1) * kKvBlockTokens + t] = static_cast<float>(pair[1]) * key_scales[t];
+      const Kv* const pair = k + (d * kKvBlockTokens + 2 * t);
+      out_keys[d * kKvBlockTokens + t] = kv_number(pair[0], key_scales, t);
+      out_keys[(d + 1) * kKvBlockTokens + t] = kv_number(pair[1], key_scales, t);
     }
   }
   for (std::size_t t = 0; t < kKvBlockTokens; t += 2) {
     for (std::size_t d = 0; d < head_dim; ++d) {
-      const std::int8_t* const pair = v + (t * head_dim + 2 * d);
-      out_values[t * head_dim + d] = static_cast<float>(pair[0]) * value_scales[t];
-      out_values[(t + 1) * head_dim + d] = static_cast<float>(pair[1]) * value_scales[t + 1];
+      const Kv* const pair = v + (t * head_dim + 2 * d);
+      out_values[t * head_dim + d] = kv_number(pair[0], value_scales, t);
+      out_values[(t + 1) * head_dim + d] = kv_number(pair[1], value_scales, t + 1);
     }
   }
   *key_floats = out_keys;
