@@ -6,12 +6,14 @@
 BENCH is the built decoder_bench. Needs llama-cpp-python. The model is converted to BF16, Q8_0 and
 Q4_0 for llama.cpp, beside its own type; each is tried with llama.cpp's repacked kernels and, where
 these crash, without. Programs run one after another, each in its own process, in several rounds; the
-best figure of each counts.
+median of each figure counts. Figures are said as they come, and after each round the table so far.
 """
 
 import argparse
+import collections
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -29,18 +31,20 @@ def key_of(figure: dict) -> str | None:
     return None
 
 
-def run(command: list[str], best: dict) -> bool:
-    """Adds the figures that the command prints; False where it failed."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    if done.returncode != 0:
+def run(name: str, command: list[str], figures: dict) -> bool:
+    """Adds the figures that the command prints to the lists of `figures`, all or none; False where it failed."""
+    found = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        for line in process.stdout:
+            figure = json.loads(line)
+            key = key_of(figure)
+            if key is not None:
+                found[key] = figure["tokens_per_second"]
+            print(f"{name}:", f"{key} {found[key]:,.1f}" if key else line.strip(), file=sys.stderr, flush=True)
+    if process.returncode != 0:
         return False
-    for line in done.stdout.splitlines():
-        figure = json.loads(line)
-        key = key_of(figure)
-        if key is None:
-            print("decoder_bench:", line, file=sys.stderr)
-            continue
-        best[key] = max(best.get(key, 0.0), figure["tokens_per_second"])
+    for key, value in found.items():
+        figures[key].append(value)
     return True
 
 
@@ -52,11 +56,11 @@ def converted(model: str, kind: str, work: pathlib.Path) -> str:
     return str(target)
 
 
-def run_llama_cpp(path: str, options: list[str], best: dict) -> None:
+def run_llama_cpp(name: str, path: str, options: list[str], figures: dict) -> None:
     command = [sys.executable, str(BASELINE), path] + options
-    if not run(command + ["--repack", "1"], best):
-        print(f"{path}: llama.cpp's repacked kernels crashed, going on without", file=sys.stderr)
-        run(command + ["--repack", "0"], best)
+    if not run(name, command + ["--repack", "1"], figures):
+        print(f"{name}: llama.cpp's repacked kernels crashed, going on without", file=sys.stderr)
+        run(name, command + ["--repack", "0"], figures)
 
 
 def print_table(results: dict[str, dict]) -> None:
@@ -66,12 +70,13 @@ def print_table(results: dict[str, dict]) -> None:
     print("| tokens/s | " + " | ".join(names) + " | our best against theirs |")
     print("|---" * (len(names) + 2) + "|")
     for key in results[names[0]]:
-        figures = [results[name].get(key) for name in names]
-        shown = ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
-        rivals = [results[name][key] for name in others if key in results[name]]
-        best = max(results[name][key] for name in ours)
+        medians = {name: statistics.median(results[name][key]) for name in names if results[name].get(key)}
+        shown = [f"{medians[name]:,.0f}" if name in medians else "-" for name in names]
+        rivals = [medians[name] for name in others if name in medians]
+        best = max(medians[name] for name in ours)
         ratio = f"{best / max(rivals):.2f}" if rivals else "-"
         print(f"| {key} | " + " | ".join(shown) + f" | {ratio} |")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -94,14 +99,15 @@ def main() -> None:
     options += ["--batch-depth", args.batch_depth]
     options += ["--shared", *args.shared]
     files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in args.types}
-    results = {f"reasonrank {way}": {} for way in args.compute}
-    results |= {f"llama.cpp {name}": {} for name in files}
+    names = [f"reasonrank {way}" for way in args.compute] + [f"llama.cpp {name}" for name in files]
+    results = {name: collections.defaultdict(list) for name in names}
     for _ in range(args.rounds):
         for way in args.compute:
-            run([args.bench, args.model, "--compute", way] + options, results[f"reasonrank {way}"])
-        for name, path in files.items():
-            run_llama_cpp(path, options, results[f"llama.cpp {name}"])
-    print_table(results)
+            name = f"reasonrank {way}"
+            run(name, [args.bench, args.model, "--compute", way] + options, results[name])
+        for kind, path in files.items():
+            run_llama_cpp(f"llama.cpp {kind}", path, options, results[f"llama.cpp {kind}"])
+        print_table(results)
 
 
 if __name__ == "__main__":

@@ -8,24 +8,18 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/thread_pool.h"
 #include "rr/nn/decoder.h"
 #include "rr/nn/decoder_speed.h"
 #include "rr/weights/model_files.h"
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 struct Options {
   std::string model;
@@ -49,7 +43,7 @@ void print_decoding(const char* what, std::size_t depth, std::size_t sequences, 
 
 int run(const Options& options) {
   rr::ThreadPool pool(options.threads);
-  const auto start = Clock::now();
+  const auto start = rr::Clock::now();
   auto files = rr::ModelFiles::open(options.model);
   if (!files.ok()) {
     fmt::print(stderr, "{}\n", files.error().to_string());
@@ -61,7 +55,7 @@ int run(const Options& options) {
     return 1;
   }
   fmt::print("{{\"what\": \"load\", \"seconds\": {:.3f}, \"kernel\": \"{}\"}}\n",
-             seconds_since(start), decoder.value()->kernel_name());
+             rr::seconds_since(start), decoder.value()->kernel_name());
   rr::DecoderSpeed speed(*decoder.value(), options.repeat, options.prefill_chunk);
   // An option without values comes as one 0: none of these.
   for (const std::size_t tokens : options.prefill) {

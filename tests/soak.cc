@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/random.h"
 #include "rr/lm/dialogues.h"
 #include "rr/lm/fake_tokenizer.h"
@@ -33,8 +34,6 @@
 
 namespace rr {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void give_up(const std::string& what) {
   fmt::print("soak: {}\n", what);
@@ -372,10 +371,17 @@ void soak(double seconds, std::uint64_t seed) {
 int main(int argc, char** argv) {
   double seconds = 10;
   std::uint64_t seed = 1;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
-    if (name == "--seconds") seconds = std::atof(argv[i + 1]);
-    if (name == "--seed") seed = std::strtoull(argv[i + 1], nullptr, 10);
+    const bool has_value = i + 1 < argc;
+    if (has_value && name == "--seconds") {
+      seconds = std::atof(argv[i + 1]);
+    } else if (has_value && name == "--seed") {
+      seed = std::strtoull(argv[i + 1], nullptr, 10);
+    } else {
+      fmt::print(stderr, "soak: expected --seconds N and --seed S, found \"{}\"\n", name);
+      return 2;
+    }
   }
   rr::soak(seconds, seed);
   return 0;

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/sample_inputs.h"
+#include "rr/base/clock.h"
 #include "rr/base/json.h"
 #include "rr/synth/contamination.h"
 
@@ -38,10 +38,6 @@ struct DecontaminateOptions {
   std::string output;
   std::string report;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 Json to_json(const OverlapHit& hit) {
   Json json = {
@@ -102,7 +98,7 @@ Status run(const DecontaminateOptions& options) {
   RR_TRY(const std::vector<Sample> samples, read_sample_inputs(options.inputs));
   RR_TRY_STATUS(check_texts(samples));
 
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   TestSets tests;
   for (const std::string& path : options.against) RR_TRY_STATUS(add_test_sets(path, tests));
   const double indexed_s = seconds_since(start);

@@ -10,6 +10,7 @@
 
 #include "apps/reasonrank/choice_option.h"
 #include "apps/reasonrank/commands.h"
+#include "apps/reasonrank/terminal.h"
 #include "rr/base/json.h"
 #include "rr/base/wording.h"
 #include "rr/ir/own_documents.h"
@@ -142,13 +143,6 @@ inline Json topics_as_json(const Evaluation& evaluation, const std::vector<Measu
     topics[topic.qid.str()] = values_as_json(topic.values, measures);
   }
   return topics;
-}
-
-inline Status write_to_stdout(const std::string& text) {
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (is_written && std::fflush(stdout) == 0) return ok_status();
-  return Error{Errc::kUnavailable, "the result cannot be written; is the disk full?",
-               "standard output"};
 }
 
 inline void set_measures(const std::vector<std::string>& names, EvaluationInputs& inputs) {

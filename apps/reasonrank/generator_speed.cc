@@ -3,21 +3,15 @@
 #include <fmt/core.h>
 
 #include <array>
-#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/rerank/driver.h"
 
 namespace rr {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 constexpr std::array kWords = {
     "the",     "of",      "water",   "light",  "because", "cell",   "study",  "when",  "heat",

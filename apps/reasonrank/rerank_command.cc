@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "apps/reasonrank/rerank_inputs.h"
 #include "apps/reasonrank/rerank_options.h"
 #include "apps/reasonrank/rerank_report.h"
+#include "apps/reasonrank/terminal.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
 #include "rr/ir/run_file.h"
@@ -42,12 +42,6 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
-
-std::size_t terminal_width() {
-  winsize size{};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40;
-  return known ? size.ws_col : 100;
-}
 
 // A file or folder as it is now: another one under the same name shows in its size or its time.
 Result<std::string> stamp(const fs::path& path) {

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/first_stage.h"
 #include "apps/reasonrank/rerank_report.h"
+#include "apps/reasonrank/terminal.h"
 #include "rr/base/atomic_file.h"
 #include "rr/base/progress.h"
 #include "rr/base/utf8.h"
@@ -52,19 +52,6 @@ constexpr std::size_t kTopicsDepth = 1000;
 std::size_t depth_of(const SearchCommandOptions& options) {
   if (options.first_stage.k > 0) return options.first_stage.k;
   return options.topics.empty() ? kQueryDepth : kTopicsDepth;
-}
-
-std::size_t terminal_width() {
-  winsize size{};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 40;
-  return known ? size.ws_col : 100;
-}
-
-Status write_to_stdout(const std::string& text) {
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (is_written && std::fflush(stdout) == 0) return ok_status();
-  return Error{Errc::kUnavailable, "the result cannot be written; is the disk full?",
-               "standard output"};
 }
 
 Status search_query(const SearchCommandOptions& options, const Searcher& searcher) {

@@ -1,21 +1,11 @@
 #include "rr/nn/decoder_speed.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 
 namespace rr {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
 DecoderSpeed::DecoderSpeed(Decoder& decoder, std::size_t repeat, std::size_t prefill_chunk)
     : decoder_(decoder), repeat_(repeat), prefill_chunk_(prefill_chunk) {
   RR_CHECK(repeat >= 1 && prefill_chunk >= 1, "something has to run");

@@ -184,12 +184,12 @@ Status run_method(RunState& state) {
 Result<RerankRun> rerank_all(std::span<const Request> requests, Generator& generator,
                              const WindowPlanner& planner, const PromptBuilder& prompts,
                              const DriverOptions& options, RerankListener& listener) {
-  const internal::Clock::time_point start = internal::Clock::now();
+  const Clock::time_point start = Clock::now();
   RunState state{requests, &generator, &planner, &prompts, &options, &listener, {}, 0, 0, {}};
   state.run.topics.resize(requests.size());
   RR_TRY_STATUS(check_topic_tokens(state));
   RR_TRY_STATUS(run_method(state));
-  state.run.seconds = internal::seconds_since(start);
+  state.run.seconds = seconds_since(start);
   return std::move(state.run);
 }
 

@@ -3,24 +3,18 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 #include "rr/train/internal/finite.h"
 #include "rr/train/ranked_run.h"
 #include "rr/train/work_share.h"
 
 namespace rr {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Examples side by side, their completions as targets.
 LearnerBatch batch_of(const SftData& data, std::span<const std::size_t> examples) {

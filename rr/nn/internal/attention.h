@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "rr/nn/internal/bf16.h"
 #include "rr/nn/internal/exponential.h"
 #include "rr/nn/internal/kv_layout.h"
+#include "rr/nn/internal/small_product.h"
 
 namespace rr::internal {
 
@@ -72,10 +74,42 @@ static inline void block_as_float(const std::byte* keys, const std::byte* values
   *value_floats = static_cast<const float*>(static_cast<const void*>(values));
 }
 
-static inline float kv_number(Bf16 number, const float*, std::size_t) { return to_float(number); }
+// The firsts and the seconds of `count` pairs, apart. Pairs stand in the order of x86-64 and
+// aarch64, the first one low.
+static inline void widen_pairs(const Bf16* __restrict pairs, std::size_t count,
+                               float* __restrict firsts, float* __restrict seconds) {
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t pair;
+    std::memcpy(&pair, pairs + 2 * i, sizeof pair);
+    const std::uint32_t first = pair << 16;
+    const std::uint32_t second = pair & 0xffff0000u;
+    std::memcpy(firsts + i, &first, sizeof first);
+    std::memcpy(seconds + i, &second, sizeof second);
+  }
+}
 
-static inline float kv_number(std::int8_t number, const float* scales, std::size_t token) {
-  return static_cast<float>(number) * scales[token];
+static inline void widen_pairs(const std::int8_t* __restrict pairs, std::size_t count,
+                               float* __restrict firsts, float* __restrict seconds) {
+  for (std::size_t i = 0; i < count; ++i) {
+    firsts[i] = static_cast<float>(pairs[2 * i]);
+    seconds[i] = static_cast<float>(pairs[2 * i + 1]);
+  }
+}
+
+static inline void scale_block(const float*, const float*, std::size_t, const Bf16*, float*,
+                               float*) {}
+
+static inline void scale_block(const float* __restrict key_scales,
+                               const float* __restrict value_scales, std::size_t head_dim,
+                               const std::int8_t*, float* __restrict keys,
+                               float* __restrict values) {
+  for (std::size_t d = 0; d < head_dim; ++d) {
+    for (std::size_t t = 0; t < kKvBlockTokens; ++t) keys[d * kKvBlockTokens + t] *= key_scales[t];
+  }
+  for (std::size_t t = 0; t < kKvBlockTokens; ++t) {
+    const float scale = value_scales[t];
+    for (std::size_t d = 0; d < head_dim; ++d) values[t * head_dim + d] *= scale;
+  }
 }
 
 // Of numbers that lie in pairs: bf16, and 8 bits with their scales.
@@ -83,27 +117,20 @@ template <typename Kv>
 static inline void block_as_float(const std::byte* keys, const std::byte* values,
                                   std::size_t head_dim, const Kv* unused, float* scratch,
                                   const float** key_floats, const float** value_floats) {
-  (void)unused;
   const Kv* const k = static_cast<const Kv*>(static_cast<const void*>(keys));
   const Kv* const v = static_cast<const Kv*>(static_cast<const void*>(values));
-  const float* const key_scales = kv_scales(keys, head_dim);
-  const float* const value_scales = kv_scales(values, head_dim);
   float* const out_keys = scratch;
   float* const out_values = scratch + kKvBlockTokens * head_dim;
   for (std::size_t d = 0; d < head_dim; d += 2) {
-    for (std::size_t t = 0; t < kKvBlockTokens; ++t) {
-      const Kv* const pair = k + (d * kKvBlockTokens + 2 * t);
-      out_keys[d * kKvBlockTokens + t] = kv_number(pair[0], key_scales, t);
-      out_keys[(d + 1) * kKvBlockTokens + t] = kv_number(pair[1], key_scales, t);
-    }
+    float* const row = out_keys + d * kKvBlockTokens;
+    widen_pairs(k + d * kKvBlockTokens, kKvBlockTokens, row, row + kKvBlockTokens);
   }
   for (std::size_t t = 0; t < kKvBlockTokens; t += 2) {
-    for (std::size_t d = 0; d < head_dim; ++d) {
-      const Kv* const pair = v + (t * head_dim + 2 * d);
-      out_values[t * head_dim + d] = kv_number(pair[0], value_scales, t);
-      out_values[(t + 1) * head_dim + d] = kv_number(pair[1], value_scales, t + 1);
-    }
+    float* const row = out_values + t * head_dim;
+    widen_pairs(v + t * head_dim, head_dim, row, row + head_dim);
   }
+  scale_block(kv_scales(keys, head_dim), kv_scales(values, head_dim), head_dim, unused, out_keys,
+              out_values);
   *key_floats = out_keys;
   *value_floats = out_values;
 }
@@ -139,49 +166,39 @@ static inline float softmax_step(float* scores, std::size_t count, float scale, 
   return shrink;
 }
 
-// sums [kWidth] += sum_i factors_i * rows_i, rows [count, stride]. kWidth is known to the
-// compiler, so that the sums stay in registers.
-template <std::size_t kWidth>
-static inline void add_weighted_rows(const float* factors, std::size_t count, const float* rows,
-                                     std::size_t stride, float* sums) {
-  float totals[kWidth];
-  for (std::size_t j = 0; j < kWidth; ++j) totals[j] = sums[j];
-  for (std::size_t i = 0; i < count; ++i) {
-    const float factor = factors[i];
-    const float* const row = rows + i * stride;
-    for (std::size_t j = 0; j < kWidth; ++j) totals[j] += factor * row[j];
-  }
-  for (std::size_t j = 0; j < kWidth; ++j) sums[j] = totals[j];
-}
+// Some rows of a tile, kRowsAtOnce at most, against one block in float32: keys [head_dim, 64],
+// values [64, head_dim]. `scores` has room for as many rows.
+constexpr std::size_t kRowsAtOnce = 4;
 
-// One row against one block in float32: keys [head_dim, 64], values [64, head_dim].
-static inline void attend_row(const float* query, const float* keys, const float* values,
-                              std::size_t head_dim, std::size_t count, float scale, float* scores,
-                              float* max, float* sum, float* out) {
-#ifdef __AVX512F__
-  constexpr std::size_t kWidth = 64;  // four vectors
-#else
-  constexpr std::size_t kWidth = 32;  // eight of SSE2, four of AVX2
-#endif
-  for (std::size_t t = 0; t < kKvBlockTokens; ++t) scores[t] = 0;
-  for (std::size_t t = 0; t < kKvBlockTokens; t += kWidth) {
-    add_weighted_rows<kWidth>(query, head_dim, keys + t, kKvBlockTokens, scores + t);
+static inline void attend_rows(const AttentionTile& tile, std::size_t first, std::size_t rows,
+                               const float* keys, const float* values, std::size_t block_start,
+                               float* scores) {
+  const std::size_t head_dim = tile.head_dim;
+  const float* const queries = static_cast<const float*>(tile.queries) + first * head_dim;
+  float* const out = tile.out + first * head_dim;
+  for (std::size_t i = 0; i < rows * kKvBlockTokens; ++i) scores[i] = 0;
+  add_product({queries, head_dim, 1}, keys, kKvBlockTokens, rows, kKvBlockTokens, head_dim, scores,
+              kKvBlockTokens);
+  std::size_t most = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* const row = scores + r * kKvBlockTokens;
+    const std::size_t count = visible_in_block(tile.visible[first + r], block_start);
+    most = count > most ? count : most;
+    if (count == 0) {
+      for (std::size_t t = 0; t < kKvBlockTokens; ++t) row[t] = 0;
+      continue;
+    }
+    const float shrink =
+        softmax_step(row, count, tile.scale, tile.max + first + r, tile.sum + first + r);
+    for (std::size_t d = 0; d < head_dim; ++d) out[r * head_dim + d] *= shrink;
   }
-  const float shrink = softmax_step(scores, count, scale, max, sum);
-  for (std::size_t d = 0; d < head_dim; ++d) out[d] *= shrink;
-  std::size_t d = 0;
-  for (; d + kWidth <= head_dim; d += kWidth) {
-    add_weighted_rows<kWidth>(scores, count, values + d, head_dim, out + d);
-  }
-  for (; d < head_dim; ++d) {
-    add_weighted_rows<1>(scores, count, values + d, head_dim, out + d);
-  }
+  // A key that its row does not see counts 0; one that none of them sees may be anything.
+  add_product({scores, kKvBlockTokens, 1}, values, head_dim, rows, head_dim, most, out, head_dim);
 }
 
 // The kernel for any machine: queries in float32, keys and values float32, bf16 or 8 bits (Kv).
 template <typename Kv>
 static inline void attend_in_float32(const AttentionTile& tile) {
-  const float* const queries = static_cast<const float*>(tile.queries);
   float* const scratch = static_cast<float*>(static_cast<void*>(tile.scratch));
   float* const scores = scratch + 2 * kKvBlockTokens * tile.head_dim;
   for (std::size_t r = 0; r < tile.rows; ++r) {
@@ -195,11 +212,9 @@ static inline void attend_in_float32(const AttentionTile& tile) {
     block_as_float(tile.keys[b], tile.values[b], tile.head_dim, static_cast<const Kv*>(nullptr),
                    scratch, &keys, &values);
     const std::size_t block_start = tile.first_key + b * kKvBlockTokens;
-    for (std::size_t r = 0; r < tile.rows; ++r) {
-      const std::size_t count = visible_in_block(tile.visible[r], block_start);
-      if (count == 0) continue;
-      attend_row(queries + r * tile.head_dim, keys, values, tile.head_dim, count, tile.scale,
-                 scores, tile.max + r, tile.sum + r, tile.out + r * tile.head_dim);
+    for (std::size_t r = 0; r < tile.rows; r += kRowsAtOnce) {
+      const std::size_t rows = tile.rows - r < kRowsAtOnce ? tile.rows - r : kRowsAtOnce;
+      attend_rows(tile, r, rows, keys, values, block_start, scores);
     }
   }
 }

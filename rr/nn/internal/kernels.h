@@ -33,7 +33,7 @@ struct RowKernels {
   void (*widen)(const Bf16* in, std::size_t size, float* out);
 
   // out [rows, width] += left [rows, depth] * right [depth, width], in float32, each with its
-  // stride. Adds in the order of depth, whatever the number of rows.
+  // stride (small_product.h). A row comes out the same whatever the number of rows.
   void (*add_product)(const float* left, std::size_t left_stride, const float* right,
                       std::size_t right_stride, std::size_t rows, std::size_t width,
                       std::size_t depth, float* out, std::size_t out_stride);

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "rr/nn/internal/unroll.h"
+
 namespace rr::internal {
 
 // Products of small float32 matrices that lie in the cache: the tiles of attention.
@@ -41,25 +43,29 @@ static inline float add_product_of(float a, float b, float sum) {
 template <std::size_t kRows, std::size_t kVectors>
 static inline void add_product_block(LeftFactor left, const float* right, std::size_t right_stride,
                                      std::size_t depth, float* out, std::size_t out_stride) {
-  ProductVector sums[kRows][kVectors];
-  for (std::size_t i = 0; i < kRows; ++i) {
-    for (std::size_t j = 0; j < kVectors; ++j) {
-      std::memcpy(&sums[i][j], out + i * out_stride + j * kProductLanes, sizeof sums[i][j]);
-    }
-  }
+  ProductVector sums[kRows][kVectors] = {};
   for (std::size_t k = 0; k < depth; ++k) {
     ProductVector columns[kVectors];
+    RR_UNROLL
     for (std::size_t j = 0; j < kVectors; ++j) {
       std::memcpy(&columns[j], right + k * right_stride + j * kProductLanes, sizeof columns[j]);
     }
+    RR_UNROLL
     for (std::size_t i = 0; i < kRows; ++i) {
       const float factor = left.data[i * left.row_stride + k * left.column_stride];
+      RR_UNROLL
       for (std::size_t j = 0; j < kVectors; ++j) sums[i][j] += factor * columns[j];
     }
   }
+  RR_UNROLL
   for (std::size_t i = 0; i < kRows; ++i) {
+    RR_UNROLL
     for (std::size_t j = 0; j < kVectors; ++j) {
-      std::memcpy(out + i * out_stride + j * kProductLanes, &sums[i][j], sizeof sums[i][j]);
+      float* const target = out + i * out_stride + j * kProductLanes;
+      ProductVector total;
+      std::memcpy(&total, target, sizeof total);
+      total += sums[i][j];
+      std::memcpy(target, &total, sizeof total);
     }
   }
 }
@@ -69,9 +75,16 @@ template <std::size_t kRows>
 static inline void add_product_rows(LeftFactor left, const float* right, std::size_t right_stride,
                                     std::size_t width, std::size_t depth, float* out,
                                     std::size_t out_stride) {
-  constexpr std::size_t kWide = kProductVectors * kProductLanes;
+  // Enough sums at a time for the latency of adding, few enough for the registers.
+  constexpr std::size_t kWideVectors = kRows == 1 ? 8 : kRows == 2 ? 4 : kProductVectors;
+  constexpr std::size_t kWide = kWideVectors * kProductLanes;
+  constexpr std::size_t kNarrow = kProductVectors * kProductLanes;
   std::size_t n = 0;
   for (; n + kWide <= width; n += kWide) {
+    add_product_block<kRows, kWideVectors>(left, right + n, right_stride, depth, out + n,
+                                           out_stride);
+  }
+  for (; kNarrow < kWide && n + kNarrow <= width; n += kNarrow) {
     add_product_block<kRows, kProductVectors>(left, right + n, right_stride, depth, out + n,
                                               out_stride);
   }
@@ -80,18 +93,20 @@ static inline void add_product_rows(LeftFactor left, const float* right, std::si
   }
   for (; n < width; ++n) {
     for (std::size_t i = 0; i < kRows; ++i) {
-      float sum = out[i * out_stride + n];
+      float sum = 0;
       for (std::size_t k = 0; k < depth; ++k) {
         sum = add_product_of(left.data[i * left.row_stride + k * left.column_stride],
                              right[k * right_stride + n], sum);
       }
-      out[i * out_stride + n] = sum;
+      out[i * out_stride + n] += sum;
     }
   }
 }
 
-// out [rows, width] += left [rows, depth] * right [depth, width]. The order of adding, and what is
-// rounded, do not depend on `rows`, nor on where a column stands.
+// out [rows, width] += left [rows, depth] * right [depth, width]. The product is summed by itself,
+// in the order of depth, and added at the end: a sum over many inputs that is made of several
+// products loses less to rounding than one chain would. What is rounded does not depend on `rows`,
+// nor on where a column stands.
 static inline void add_product(LeftFactor left, const float* right, std::size_t right_stride,
                                std::size_t rows, std::size_t width, std::size_t depth, float* out,
                                std::size_t out_stride) {
@@ -100,9 +115,20 @@ static inline void add_product(LeftFactor left, const float* right, std::size_t 
     const LeftFactor four = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
     add_product_rows<4>(four, right, right_stride, width, depth, out + i * out_stride, out_stride);
   }
-  for (; i < rows; ++i) {
-    const LeftFactor one = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
-    add_product_rows<1>(one, right, right_stride, width, depth, out + i * out_stride, out_stride);
+  const LeftFactor rest = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
+  float* const rest_out = out + i * out_stride;
+  switch (rows - i) {
+    case 3:
+      add_product_rows<3>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      break;
+    case 2:
+      add_product_rows<2>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      break;
+    case 1:
+      add_product_rows<1>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      break;
+    default:
+      break;
   }
 }
 

@@ -1,22 +1,16 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <map>
 #include <span>
 #include <string_view>
 
+#include "rr/base/clock.h"
 #include "rr/lm/dialogues.h"
 #include "rr/lm/label_tree.h"
 #include "rr/rerank/driver.h"
 
 namespace rr::internal {
-
-using Clock = std::chrono::steady_clock;
-
-inline double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // What all topics of a run share.
 struct RunState {

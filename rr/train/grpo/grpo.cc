@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 #include "rr/nn/token_logprobs.h"
 #include "rr/train/internal/finite.h"
 #include "rr/train/ranked_run.h"
@@ -15,12 +15,6 @@
 
 namespace rr {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 Spread spread_of(std::span<const double> values) {
   if (values.empty()) return {};
