@@ -5,7 +5,8 @@
     v/bin/python bench/grpo_peers.py build/release/bin/reasonrank MODEL.gguf
 
 A step: --tasks prompts of about 1,000 tokens, 8 replies of up to 200 tokens to each at temperature 1, KL from the
-model without adapters, one update; LoRA of rank 16, bf16, two threads each. The loop generates for all prompts at
+model without adapters, one update; LoRA of rank 16, bf16, two threads each (torch in float32 where the processor
+has no bf16). The loop generates for all prompts at
 once and learns --batch replies at a time; it does half the tasks by default, since it takes long, and its seconds
 are scaled. Replies that end early are shorter on our side; seconds of writing are scaled to 200 tokens a reply on
 both, and so are those of learning to the tokens read.
@@ -60,7 +61,9 @@ def run_torch(model_path, tasks, prompt_tokens, batch):
     torch.set_num_threads(2)
     torch.manual_seed(0)
     path = pathlib.Path(model_path)
-    model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.bfloat16)
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        dtype = torch.bfloat16 if "avx512_bf16" in file.read() else torch.float32
+    model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
     model = peft.get_peft_model(model, peft.LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     prompts = torch.randint(1000, 40000, (tasks, prompt_tokens))
