@@ -282,6 +282,30 @@ TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
   }
 }
 
+// Weights and rows at the ends of their steps, where a sum in few bits would overflow first.
+TEST_P(QuantisedLinear, HoldsTheLargestSumsOfABlock) {
+  for (const RowKernels* const kernels : usable_row_kernels()) {
+    for (const float end : {1.0f, -1.0f}) {
+      Product product{96, 64};
+      for (std::size_t i = 0; i < product.weight.size(); ++i) {
+        product.weight[i] = i % kQuantBlock == 0 ? 0.0f : end;
+      }
+      for (std::size_t i = 0; i < product.in.size(); ++i) {
+        product.in[i] = i / product.inputs % 2 == 0 ? 1.0f : -1.0f;
+      }
+      ProductCache cache(GetParam());
+      const auto linear = quantised(product, GetParam(), {64}, cache, *kernels);
+      for (const std::size_t rows : std::vector<std::size_t>{1, 8}) {
+        const auto found = product.run(*linear, Element::kF32, rows);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          const double expected = product.expected(i / 64, i % 64);
+          ASSERT_NEAR(found[i], expected, 0.05) << kernels->name << ", rows " << rows;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
   for (const RowKernels* const kernels : usable_row_kernels()) {
     const Product product{1536, 576};

@@ -44,6 +44,12 @@ static inline __m256i four_inputs(const std::int8_t* values) {
   return _mm256_set1_epi32(four);
 }
 
+// A single row waits for its weights more than for its products. What is read ahead may lie behind
+// the last of them: nothing is touched.
+static inline void read_ahead(const std::byte* from) {
+  _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
+}
+
 // Of 8 outputs from `first` on those that there are.
 static inline void store_outputs(__m256 values, std::size_t first, const QuantisedProduct& p,
                                  std::size_t row) {
@@ -74,7 +80,9 @@ static inline void multiply_int8_pairs(const QuantisedProduct& p, std::size_t ro
     for (std::size_t k = b * kQuantBlock; k < (b + 1) * kQuantBlock; k += 4) {
       ByteHalves bytes[kVectors];
       for (std::size_t v = 0; v < kVectors; ++v) {
-        bytes[v] = halves_of(weight + int8_offset(first + v * kPairOutputs, k));
+        const std::byte* const from = weight + int8_offset(first + v * kPairOutputs, k);
+        bytes[v] = halves_of(from);
+        if (kRows == 1 && v % 2 == 0) read_ahead(from + 16 * kStripOutputs);
       }
       for (std::size_t r = 0; r < kRows; ++r) {
         const __m256i four = four_inputs(in + r * inputs + k);
@@ -137,7 +145,9 @@ static inline void multiply_int4_pairs(const QuantisedProduct& p, std::size_t ro
     for (std::size_t k = 0; k < kQuantBlock; k += 8) {
       ByteHalves bytes[kVectors];
       for (std::size_t v = 0; v < kVectors; ++v) {
-        bytes[v] = halves_of(block + int4_offset(first + v * kPairOutputs, k));
+        const std::byte* const from = block + int4_offset(first + v * kPairOutputs, k);
+        bytes[v] = halves_of(from);
+        if (kRows == 1 && v % 2 == 0) read_ahead(from + 4 * kInt4BlockBytes);
       }
       for (std::size_t r = 0; r < kRows; ++r) {
         const std::int8_t* const from = in + r * inputs + b * kQuantBlock + k;
@@ -168,30 +178,37 @@ static inline void multiply_int4_pairs(const QuantisedProduct& p, std::size_t ro
   }
 }
 
-// Few enough sums at a time to stay in registers.
+// Of several rows few enough sums at a time to stay in registers; a single one takes its weights
+// more in the order in which they stand.
+template <std::size_t kRows, std::size_t kVectors>
+static inline void multiply_int8_rows(const QuantisedProduct& p, std::size_t row,
+                                      std::size_t strip) {
+  for (std::size_t first = 0; first < kStripOutputs; first += kVectors * kPairOutputs) {
+    multiply_int8_pairs<kRows, kVectors>(p, row, strip, first);
+  }
+}
+
 static inline void multiply_int8(const QuantisedProduct& p) {
-  constexpr std::size_t kVectors = 2;
-  const std::size_t outputs = num_strips(p.outputs) * kStripOutputs;
-  for (std::size_t n = 0; n < outputs; n += kVectors * kPairOutputs) {
-    const std::size_t strip = n / kStripOutputs;
-    const std::size_t first = n % kStripOutputs;
+  for (std::size_t strip = 0; strip < num_strips(p.outputs); ++strip) {
     std::size_t row = 0;
-    for (; row + 2 <= p.rows.count; row += 2)
-      multiply_int8_pairs<2, kVectors>(p, row, strip, first);
-    for (; row < p.rows.count; ++row) multiply_int8_pairs<1, kVectors>(p, row, strip, first);
+    for (; row + 2 <= p.rows.count; row += 2) multiply_int8_rows<2, 2>(p, row, strip);
+    for (; row < p.rows.count; ++row) multiply_int8_rows<1, 4>(p, row, strip);
+  }
+}
+
+template <std::size_t kRows, std::size_t kVectors>
+static inline void multiply_int4_rows(const QuantisedProduct& p, std::size_t row,
+                                      std::size_t strip) {
+  for (std::size_t first = 0; first < kStripOutputs; first += kVectors * kPairOutputs) {
+    multiply_int4_pairs<kRows, kVectors>(p, row, strip, first);
   }
 }
 
 static inline void multiply_int4(const QuantisedProduct& p) {
-  constexpr std::size_t kVectors = 2;
-  const std::size_t outputs = num_strips(p.outputs) * kStripOutputs;
-  for (std::size_t n = 0; n < outputs; n += kVectors * kPairOutputs) {
-    const std::size_t strip = n / kStripOutputs;
-    const std::size_t first = n % kStripOutputs;
+  for (std::size_t strip = 0; strip < num_strips(p.outputs); ++strip) {
     std::size_t row = 0;
-    for (; row + 4 <= p.rows.count; row += 4)
-      multiply_int4_pairs<4, kVectors>(p, row, strip, first);
-    for (; row < p.rows.count; ++row) multiply_int4_pairs<1, kVectors>(p, row, strip, first);
+    for (; row + 4 <= p.rows.count; row += 4) multiply_int4_rows<4, 2>(p, row, strip);
+    for (; row < p.rows.count; ++row) multiply_int4_rows<1, 8>(p, row, strip);
   }
 }
 
