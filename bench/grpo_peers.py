@@ -6,9 +6,8 @@
 
 A step: --tasks prompts of about 1,000 tokens, 8 replies of up to 200 tokens to each at temperature 1, KL from the
 model without adapters, one update; LoRA of rank 16, bf16, two threads each (torch in float32 where the processor
-has no bf16). The loop generates for all prompts at
-once and learns --batch replies at a time; it does half the tasks by default, since it takes long, and its seconds
-are scaled. Replies that end early are shorter on our side; seconds of writing are scaled to 200 tokens a reply on
+has no bf16). The loop generates for all prompts at once and learns --batch replies at a time; it does half the tasks
+by default, since it takes long, and its seconds are scaled. Replies that end early are shorter on our side; seconds of writing are scaled to 200 tokens a reply on
 both, and so are those of learning to the tokens read.
 """
 
@@ -20,10 +19,11 @@ import sys
 import tempfile
 import time
 
+from train_peers import TARGETS, has_bf16
+
 REPLIES = 8
 REPLY_TOKENS = 200
 RANK = 16
-TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SENTENCE = "The pilot adds a margin for the swell and waits if the sum of depth and tide is below the draught. "
 
 
@@ -61,8 +61,7 @@ def run_torch(model_path, tasks, prompt_tokens, batch):
     torch.set_num_threads(2)
     torch.manual_seed(0)
     path = pathlib.Path(model_path)
-    with open("/proc/cpuinfo", encoding="ascii") as file:
-        dtype = torch.bfloat16 if "avx512_bf16" in file.read() else torch.float32
+    dtype = torch.bfloat16 if has_bf16() else torch.float32
     model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
     model = peft.get_peft_model(model, peft.LoraConfig(r=RANK, lora_alpha=RANK, target_modules=TARGETS))
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)

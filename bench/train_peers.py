@@ -103,7 +103,7 @@ def time_torch(model_path, case, steps):
         if attention == "eager" and prompt + completion > 2048:
             continue  # a matrix of T x T for each head and layer
         inner.set_attn_implementation(attention)
-        for in_bf16 in (False, True) if may_be_quick_in_bf16() else (False,):
+        for in_bf16 in (False, True) if has_bf16() else (False,):
             timed(0, in_bf16)
             first[attention, in_bf16] = timed(1, in_bf16)
     attention, in_bf16 = min(first, key=first.get)
@@ -113,8 +113,8 @@ def time_torch(model_path, case, steps):
     print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, way]))
 
 
-def may_be_quick_in_bf16():
-    """Without instructions for bf16 a step of torch in it takes many minutes."""
+def has_bf16():
+    """Has the processor instructions for bf16; without them a step of torch in it takes many minutes."""
     with open("/proc/cpuinfo", encoding="ascii") as file:
         return "avx512_bf16" in file.read()
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "rr/nn/internal/quantised_layout.h"
+#include "rr/nn/internal/store_outputs.h"
 
 namespace rr::internal {
 
@@ -48,15 +49,6 @@ static inline __m256i four_inputs(const std::int8_t* values) {
 // the last of them: nothing is touched.
 static inline void read_ahead(const std::byte* from) {
   _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
-}
-
-// Of 8 outputs from `first` on those that there are.
-static inline void store_outputs(__m256 values, std::size_t first, const QuantisedProduct& p,
-                                 std::size_t row) {
-  if (first >= p.outputs) return;
-  const std::size_t left = p.outputs - first;
-  std::memcpy(p.out + row * p.outputs + first, &values,
-              (left < kPairOutputs ? left : kPairOutputs) * sizeof(float));
 }
 
 // kVectors vectors of 8 outputs, from output `first` of the strip on.

@@ -7,6 +7,7 @@
 #include "rr/nn/internal/half.h"
 #include "rr/nn/internal/quantised_layout.h"
 #include "rr/nn/internal/small_product.h"
+#include "rr/nn/internal/store_outputs.h"
 
 namespace rr::internal {
 
@@ -23,14 +24,6 @@ static inline IntegerVector load_lanes(const std::byte* from) {
   IntegerVector lanes;
   std::memcpy(&lanes, from, sizeof lanes);
   return lanes;
-}
-
-static inline void store_lanes(ProductVector lanes, std::size_t first, const QuantisedProduct& p,
-                               std::size_t row) {
-  if (first >= p.outputs) return;
-  const std::size_t left = p.outputs - first;
-  std::memcpy(p.out + row * p.outputs + first, &lanes,
-              (left < kProductLanes ? left : kProductLanes) * sizeof(float));
 }
 
 template <std::size_t kRows>
@@ -61,7 +54,7 @@ static inline void multiply_int8_lanes(const QuantisedProduct& p, std::size_t ro
   ProductVector scales;
   std::memcpy(&scales, weight + inputs * kStripOutputs + first * 4, sizeof scales);
   for (std::size_t r = 0; r < kRows; ++r) {
-    store_lanes(totals[r] * scales, strip * kStripOutputs + first, p, row + r);
+    store_outputs(totals[r] * scales, strip * kStripOutputs + first, p, row + r);
   }
 }
 
@@ -100,7 +93,7 @@ static inline void multiply_int4_lanes(const QuantisedProduct& p, std::size_t ro
     }
   }
   for (std::size_t r = 0; r < kRows; ++r) {
-    store_lanes(totals[r], strip * kStripOutputs + first, p, row + r);
+    store_outputs(totals[r], strip * kStripOutputs + first, p, row + r);
   }
 }
 
