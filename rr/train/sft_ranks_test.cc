@@ -124,13 +124,15 @@ class SftRanks : public ::testing::Test {
     return RunFolder::create(model_.folder.path() / name, Json::object()).value();
   }
 
-  // That two runs went by the same losses, to the order of sums.
+  // That two runs went by the same losses, to the order of sums. The gradients of the first step
+  // stand at the same weights; later ones do not, since AdamW moves a weight whose gradient is next
+  // to nothing by as much as any other, in the direction that the order of sums gives.
   static void expect_same_way(const Trained& one, const Trained& other) {
     ASSERT_EQ(one.steps.size(), other.steps.size());
     for (std::size_t i = 0; i < one.steps.size(); ++i) {
       SCOPED_TRACE(fmt::format("step {}", i + 1));
       EXPECT_NEAR(one.steps[i].loss, other.steps[i].loss, 1e-5);
-      EXPECT_NEAR(one.steps[i].grad_norm / other.steps[i].grad_norm, 1, 1e-4);
+      EXPECT_NEAR(one.steps[i].grad_norm / other.steps[i].grad_norm, 1, i == 0 ? 1e-6 : 1e-3);
       EXPECT_EQ(one.steps[i].tokens, other.steps[i].tokens);
       EXPECT_EQ(one.steps[i].completion_tokens, other.steps[i].completion_tokens);
       ASSERT_EQ(one.steps[i].validation.loss.has_value(),
