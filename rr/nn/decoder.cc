@@ -1,11 +1,8 @@
 #include "rr/nn/decoder.h"
 
-#include <fmt/core.h>
-
 #include <utility>
 
 #include "rr/base/check.h"
-#include "rr/base/cpu.h"
 #include "rr/base/machine.h"
 #include "rr/nn/internal/batch.h"
 #include "rr/nn/internal/decoder_weights.h"
@@ -18,19 +15,6 @@ namespace rr {
 namespace internal {
 namespace {
 
-ProductFamily select_family(const DecoderConfig& config, const DecoderOptions& options) {
-  if (options.precision == Precision::kF32) return ProductFamily::kF32;
-  if (options.precision == Precision::kInt8) return ProductFamily::kInt8;
-  if (options.precision == Precision::kInt4) return ProductFamily::kInt4;
-  if (options.force_generic) return ProductFamily::kGeneric;
-  const std::size_t q_size = config.num_heads * config.head_dim;
-  const bool fills_tiles =
-      config.hidden_size % 32 == 0 && config.ffn_size % 32 == 0 && q_size % 32 == 0;
-  if (cpu_features().has_amx_bf16 && fills_tiles && !options.as_learner) return ProductFamily::kAmx;
-  if (!can_multiply_bf16()) return ProductFamily::kGeneric;
-  return ProductFamily::kBf16;
-}
-
 KvShape kv_shape(const DecoderConfig& config, const DecoderOptions& options) {
   Element element = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
   if (options.kv == KvPrecision::kInt8) element = Element::kInt8;
@@ -39,7 +23,8 @@ KvShape kv_shape(const DecoderConfig& config, const DecoderOptions& options) {
 
 Engine select_engine(const DecoderConfig& config, const DecoderOptions& options) {
   Engine engine{};
-  engine.family = select_family(config, options);
+  engine.family =
+      select_products(config, options.precision, options.as_learner, options.force_generic);
   engine.activation = activation_element(engine.family);
   engine.kernels = &select_row_kernels(options.force_generic);
   engine.kv = kv_shape(config, options);
@@ -71,23 +56,7 @@ class FamilyDecoder final : public Decoder {
 
   const DecoderConfig& config() const override { return config_; }
 
-  std::string kernel_name() const override {
-    switch (engine_.family) {
-      case ProductFamily::kInt8:
-        return fmt::format("int8 ({})", engine_.kernels->name);
-      case ProductFamily::kInt4:
-        return fmt::format("int4 ({})", engine_.kernels->name);
-      case ProductFamily::kF32:
-        return "oneDNN float32";
-      case ProductFamily::kGeneric:
-        return "generic float32";
-      case ProductFamily::kAmx:
-        return "bf16 (AMX)";
-      case ProductFamily::kBf16:
-        break;
-    }
-    return "oneDNN bf16 (AVX-512)";
-  }
+  std::string kernel_name() const override { return name_of(engine_.family, *engine_.kernels); }
 
   double row_cost() const override {  // as measured up to 16 tokens (docs/benchmarks.md)
     const bool is_integer =
@@ -165,7 +134,8 @@ std::size_t weight_bytes(const DecoderConfig& config, ProductFamily family) {
 MemoryPlan plan_memory(const DecoderConfig& config, const DecoderOptions& options,
                        std::size_t max_rows) {
   constexpr std::size_t kThreads = 16;  // an upper guess: workers are small beside the weights
-  const internal::ProductFamily family = internal::select_family(config, options);
+  const internal::ProductFamily family = internal::select_products(
+      config, options.precision, options.as_learner, options.force_generic);
   MemoryPlan plan;
   plan.weight_bytes = internal::weight_bytes(config, family);
   plan.kv_bytes_per_token = internal::kv_shape(config, options).block_bytes() / kKvBlockTokens;

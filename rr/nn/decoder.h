@@ -41,8 +41,9 @@ struct DecoderOptions {
   // better.
   bool force_generic = false;
 
-  // Products as a Learner computes them, where this machine has faster ones (AMX): for a decoder
-  // whose log-probabilities a learner has to repeat.
+  // Products as a Learner computes them, also where a decoder alone could have faster ones (AMX,
+  // and a vocabulary that does not fill its tiles): for one whose log-probabilities a learner has
+  // to repeat.
   bool as_learner = false;
 
   // Adapters beside the weights, computed as a Learner computes them and not folded into the

@@ -1,7 +1,5 @@
 #include "rr/nn/learner.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -14,33 +12,30 @@ namespace rr {
 namespace internal {
 namespace {
 
-// Machines with AMX learn through oneDNN too, which uses it.
-ProductFamily learning_family(const LearnerOptions& options) {
-  if (options.precision == Precision::kF32) return ProductFamily::kF32;
-  if (options.precision == Precision::kInt8) return ProductFamily::kInt8;
-  if (options.precision == Precision::kInt4) return ProductFamily::kInt4;
-  if (options.force_generic || !can_multiply_bf16()) return ProductFamily::kGeneric;
-  return ProductFamily::kBf16;
+ProductFamily learning_family(const DecoderConfig& config, const LearnerOptions& options) {
+  return select_products(config, options.precision, true, options.force_generic);
 }
 
 // What attention takes in, and what quantised weights become on the way back.
-Element plain_element(const LearnerOptions& options) {
-  return attention_element(learning_family(options), options.force_generic);
+Element plain_element(const DecoderConfig& config, const LearnerOptions& options) {
+  return attention_element(learning_family(config, options), options.force_generic);
 }
 
 LearnerPass::Engine engine_of(const DecoderConfig& config, const LearnerOptions& options) {
   const Element keys = options.precision == Precision::kF32 ? Element::kF32 : Element::kBf16;
   const RowKernels& kernels = select_row_kernels(options.force_generic);
-  return {kernels, select_learning_kernels(options.force_generic),
-          activation_element(learning_family(options)),
-          select_attention(plain_element(options), keys, config.head_dim, kernels)};
+  const LearningKernels& learning = select_learning_kernels(options.force_generic);
+  const AttentionKernel attention =
+      select_attention(plain_element(config, options), keys, config.head_dim, kernels);
+  return {kernels, learning, activation_element(learning_family(config, options)), attention,
+          select_attention_backward(attention, config.head_dim, learning)};
 }
 
 std::size_t kept_layers(const DecoderConfig& config, const LearnerOptions& options,
                         std::size_t rows) {
   const std::size_t rank = options.lora ? options.lora->rank : 0;
-  const std::size_t a_layer =
-      layer_activation_bytes(config, activation_element(learning_family(options)), rows, rank);
+  const std::size_t a_layer = layer_activation_bytes(
+      config, activation_element(learning_family(config, options)), rows, rank);
   // One more set of buffers serves the layers that keep none.
   const std::size_t fitting = options.activation_bytes / a_layer;
   return std::min(config.num_layers, fitting == 0 ? 0 : fitting - 1);
@@ -52,7 +47,8 @@ class FamilyLearner final : public Learner {
       : config_(std::move(config)),
         options_(options),
         engine_(engine_of(config_, options)),
-        products_(learning_family(options), engine_.kernels, plain_element(options)),
+        products_(learning_family(config_, options), engine_.kernels,
+                  plain_element(config_, options)),
         crew_(pool) {}
 
   Status load(const ModelFiles& files) {
@@ -62,22 +58,7 @@ class FamilyLearner final : public Learner {
 
   const DecoderConfig& config() const override { return config_; }
 
-  std::string kernel_name() const override {
-    switch (products_.family) {
-      case ProductFamily::kF32:
-        return "oneDNN float32";
-      case ProductFamily::kGeneric:
-        return "generic float32";
-      case ProductFamily::kInt8:
-        return fmt::format("int8 ({})", engine_.kernels.name);
-      case ProductFamily::kInt4:
-        return fmt::format("int4 ({})", engine_.kernels.name);
-      case ProductFamily::kAmx:
-      case ProductFamily::kBf16:
-        break;
-    }
-    return "oneDNN bf16";
-  }
+  std::string kernel_name() const override { return name_of(products_.family, engine_.kernels); }
 
   std::span<const Parameter> parameters() const override { return weights_->parameters; }
 
@@ -143,7 +124,7 @@ class FamilyLearner final : public Learner {
 // Bytes of the weights without adapters: of a decoder's where they are quantised, else packed for
 // products forward and backward.
 std::size_t base_bytes(const DecoderConfig& config, const LearnerOptions& options) {
-  const ProductFamily family = learning_family(options);
+  const ProductFamily family = learning_family(config, options);
   if (is_quantised(family)) return plan_memory(config, {options.precision}, 1).weight_bytes;
   const std::size_t weight = family == ProductFamily::kF32 ? sizeof(float) : sizeof(Bf16);
   const std::size_t output = config.vocabulary_size * config.hidden_size;
@@ -164,7 +145,7 @@ std::size_t LearnerBatch::num_tokens() const {
 LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOptions& options,
                                   std::size_t max_tokens) {
   using namespace internal;
-  const ProductFamily family = learning_family(options);
+  const ProductFamily family = learning_family(config, options);
   const Element element = activation_element(family);
   const std::size_t rank = options.lora ? options.lora->rank : 0;
   const LinearSizes sizes = linear_sizes(config);
@@ -176,7 +157,7 @@ LearnerMemory plan_learner_memory(const DecoderConfig& config, const LearnerOpti
   memory.activation_bytes =
       learner_buffer_bytes(config, element, max_tokens) +
       (memory.kept_layers + 1) * layer_activation_bytes(config, element, max_tokens, rank);
-  if (plain_element(options) != element) {
+  if (plain_element(config, options) != element) {
     memory.activation_bytes += widened_gradient_bytes(config, max_tokens);
   }
   return memory;

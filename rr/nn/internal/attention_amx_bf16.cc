@@ -1,6 +1,8 @@
 #include "rr/nn/internal/amx_tiles.h"
 #include "rr/nn/internal/attention_bf16.h"
+#include "rr/nn/internal/attention_learning_bf16.h"
 #include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/learning_kernels.h"
 
 namespace rr::internal {
 namespace {
@@ -62,10 +64,21 @@ inline void attend_on_tiles(const AttentionTile& tile) {
   _tile_release();
 }
 
+inline void attend_backward_on_tiles(const QueryTile& query) {
+  const TileConfiguration configuration;
+  _tile_loadconfig(&configuration);
+  attend_backward_in_bf16<TileProducts>(query);
+  _tile_release();
+}
+
 }  // namespace
 
 void attend_amx_bf16(const AttentionTile& tile) { attend_on_tiles<Bf16>(tile); }
 
 void attend_amx_bf16_int8(const AttentionTile& tile) { attend_on_tiles<std::int8_t>(tile); }
+
+AttentionBackward amx_bf16_attention_backward() {
+  return {key_tile_bytes_bf16, learning_bytes_bf16, pack_key_tile_bf16, attend_backward_on_tiles};
+}
 
 }  // namespace rr::internal

@@ -1,5 +1,7 @@
 #include "rr/nn/internal/attention_bf16.h"
+#include "rr/nn/internal/attention_learning_bf16.h"
 #include "rr/nn/internal/kernels.h"
+#include "rr/nn/internal/learning_kernels.h"
 
 namespace rr::internal {
 namespace {
@@ -86,6 +88,11 @@ void attend_avx512_bf16(const AttentionTile& tile) { attend_in_bf16<DotProducts,
 
 void attend_avx512_bf16_int8(const AttentionTile& tile) {
   attend_in_bf16<DotProducts, std::int8_t>(tile);
+}
+
+AttentionBackward avx512_bf16_attention_backward() {
+  return {key_tile_bytes_bf16, learning_bytes_bf16, pack_key_tile_bf16,
+          attend_backward_in_bf16<DotProducts>};
 }
 
 }  // namespace rr::internal

@@ -20,15 +20,18 @@ namespace rr::internal {
 constexpr std::size_t kLearningTile = 64;
 
 // Some following keys of one segment, at most kLearningTile.
-struct KeyTile {
+struct KeyRows {
   const float* keys;    // [count, stride]
   const float* values;  // [count, stride]
   std::size_t stride;
-  const float* keys_by_dimension;    // [head_dim, kLearningTile]; what is beyond count is finite
-  const float* values_by_dimension;  // the same
   std::size_t count;
-  float* d_keys;    // [count, gradient_stride], added to
-  float* d_values;  // the same
+};
+
+struct KeyTile {
+  KeyRows rows;
+  const std::byte* packed;  // from them, by pack_key_tile
+  float* d_keys;            // [count, gradient_stride], added to
+  float* d_values;          // the same
   std::size_t gradient_stride;
 };
 
@@ -47,7 +50,7 @@ struct QueryTile {
   std::size_t num_tiles;
   std::size_t num_own;
 
-  float* scratch;  // attention_learning_floats(head_dim)
+  std::byte* scratch;  // AttentionBackward::scratch_bytes(head_dim)
 
   const float* log_sums;  // [count], of the forward pass
   const float* out;       // [count, out_stride], the same
@@ -57,12 +60,29 @@ struct QueryTile {
   float* d_queries;    // [count, query_stride], written
 };
 
-static constexpr std::size_t attention_learning_floats() {
-  return kLearningTile * (2 * kLearningTile + 1);
+static inline std::size_t attention_learning_bytes(std::size_t) {
+  return kLearningTile * (2 * kLearningTile + 1) * sizeof(float);
+}
+
+// Packed: keys by dimension [head_dim, kLearningTile], values the same, zeros beyond count.
+static inline std::size_t key_tile_bytes(std::size_t head_dim) {
+  return 2 * head_dim * kLearningTile * sizeof(float);
+}
+
+static inline void pack_key_tile(const KeyRows& rows, std::size_t head_dim, std::byte* packed) {
+  float* const keys = static_cast<float*>(static_cast<void*>(packed));
+  float* const values = keys + head_dim * kLearningTile;
+  if (rows.count < kLearningTile) __builtin_memset(packed, 0, key_tile_bytes(head_dim));
+  for (std::size_t t = 0; t < rows.count; ++t) {
+    for (std::size_t d = 0; d < head_dim; ++d) {
+      keys[d * kLearningTile + t] = rows.keys[t * rows.stride + d];
+      values[d * kLearningTile + t] = rows.values[t * rows.stride + d];
+    }
+  }
 }
 
 static inline std::size_t visible_keys(const QueryTile& query, std::size_t tile, std::size_t row) {
-  const std::size_t count = query.tiles[tile].count;
+  const std::size_t count = query.tiles[tile].rows.count;
   const std::size_t num_shared = query.num_tiles - query.num_own;
   if (tile < num_shared) return count;
   const std::size_t first = (tile - num_shared) * kLearningTile;
@@ -99,7 +119,7 @@ static inline void tile_gradients(const QueryTile& query, std::size_t tile, cons
 
 static inline void attend_learning_backward(const QueryTile& query) {
   const std::size_t head_dim = query.head_dim;
-  float* const scores = query.scratch;
+  float* const scores = static_cast<float*>(static_cast<void*>(query.scratch));
   float* const d_scores = scores + kLearningTile * kLearningTile;
   float* const shares = d_scores + kLearningTile * kLearningTile;  // <g_r, out_r>
   for (std::size_t r = 0; r < query.count; ++r) {
@@ -112,17 +132,18 @@ static inline void attend_learning_backward(const QueryTile& query) {
   }
   for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
     const KeyTile& keys = query.tiles[tile];
-    tile_scores(query.queries, query.query_stride, keys.keys_by_dimension, query.count, head_dim,
-                scores);
-    tile_scores(query.d_out, query.out_stride, keys.values_by_dimension, query.count, head_dim,
-                d_scores);
+    const auto* const by_dimension =
+        static_cast<const float*>(static_cast<const void*>(keys.packed));
+    tile_scores(query.queries, query.query_stride, by_dimension, query.count, head_dim, scores);
+    tile_scores(query.d_out, query.out_stride, by_dimension + head_dim * kLearningTile, query.count,
+                head_dim, d_scores);
     tile_gradients(query, tile, shares, scores, d_scores);
-    add_product({scores, 1, kLearningTile}, query.d_out, query.out_stride, keys.count, head_dim,
-                query.count, keys.d_values, keys.gradient_stride);
-    add_product({d_scores, 1, kLearningTile}, query.queries, query.query_stride, keys.count,
+    add_product({scores, 1, kLearningTile}, query.d_out, query.out_stride, keys.rows.count,
+                head_dim, query.count, keys.d_values, keys.gradient_stride);
+    add_product({d_scores, 1, kLearningTile}, query.queries, query.query_stride, keys.rows.count,
                 head_dim, query.count, keys.d_keys, keys.gradient_stride);
-    add_product({d_scores, kLearningTile, 1}, keys.keys, keys.stride, query.count, head_dim,
-                keys.count, query.d_queries, query.query_stride);
+    add_product({d_scores, kLearningTile, 1}, keys.rows.keys, keys.rows.stride, query.count,
+                head_dim, keys.rows.count, query.d_queries, query.query_stride);
   }
 }
 

@@ -47,7 +47,7 @@ LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& t
       adapter_family(element == Element::kBf16 ? ProductFamily::kBf16 : ProductFamily::kF32),
       kernels(the_kernels),
       cache(the_family),
-      gradients(element),
+      gradients(element, family == ProductFamily::kAmx),
       widened(widened_element) {
   if (adapter_family != family) own_adapter_cache = std::make_unique<ProductCache>(adapter_family);
 }

@@ -127,7 +127,6 @@ void LearnerPass::clear_padding(AlignedBuffer& buffer, std::size_t row_bytes) co
 void LearnerPass::reserve() {
   const std::size_t activation = element_bytes(engine_.element);
   const std::size_t half = config_.head_dim / 2;
-  const std::size_t tile_floats = layout_.tiles.size() * config_.head_dim * kLearningTile;
   buffers_.streams.resize(config_.num_layers + 1);
   for (AlignedBuffer& stream : buffers_.streams) clear_padding(stream, hidden() * sizeof(float));
   buffers_.layers.resize(kept_layers_ + 1);
@@ -146,8 +145,8 @@ void LearnerPass::reserve() {
   for (AlignedBuffer* angles : {&buffers_.cosines, &buffers_.sines, &buffers_.negative_sines}) {
     angles->reserve(rows_ * half * sizeof(float));
   }
-  buffers_.keys_by_dimension.reserve(config_.num_kv_heads * tile_floats * sizeof(float));
-  buffers_.values_by_dimension.reserve(config_.num_kv_heads * tile_floats * sizeof(float));
+  buffers_.key_tiles.reserve(config_.num_kv_heads * layout_.tiles.size() *
+                             engine_.attention_backward.key_tile_bytes(config_.head_dim));
   buffers_.d_in.reserve(padded_ * widest_in(config_) * sizeof(float));
 }
 
@@ -313,27 +312,27 @@ void LearnerPass::to_activations(const float* from, std::size_t width, AlignedBu
 
 // Attention ---------------------------------------------------------------------------------------
 
-void LearnerPass::transpose_keys(const LayerActivations& kept) {
-  const std::size_t head_dim = config_.head_dim;
+KeyRows LearnerPass::key_rows(const LayerActivations& kept, std::size_t tile,
+                              std::size_t kv_head) const {
+  const RowTile& rows = layout_.tiles[tile];
+  const float* const keys =
+      row_of(kept.qkv, rows.first_row, qkv_size()) + q_size() + kv_head * config_.head_dim;
+  return {keys, keys + kv_size(), qkv_size(), rows.count};
+}
+
+std::byte* LearnerPass::packed_tile(std::size_t tile, std::size_t kv_head) const {
+  const std::size_t index = kv_head * layout_.tiles.size() + tile;
+  return buffers_.key_tiles.data() +
+         index * engine_.attention_backward.key_tile_bytes(config_.head_dim);
+}
+
+void LearnerPass::pack_keys(const LayerActivations& kept) {
   const std::size_t num_tiles = layout_.tiles.size();
-  const std::size_t tile_floats = head_dim * kLearningTile;
   crew_.for_parts(config_.num_kv_heads * num_tiles, [&](std::size_t part, CrewScratch&) {
-    const std::size_t head = part / num_tiles;
-    const RowTile& tile = layout_.tiles[part % num_tiles];
-    float* const keys = buffers_.keys_by_dimension.data<float>() + part * tile_floats;
-    float* const values = buffers_.values_by_dimension.data<float>() + part * tile_floats;
-    if (tile.count < kLearningTile) {
-      std::fill_n(keys, tile_floats, 0.0f);
-      std::fill_n(values, tile_floats, 0.0f);
-    }
-    for (std::size_t t = 0; t < tile.count; ++t) {
-      const float* const row = row_of(kept.qkv, tile.first_row + t, qkv_size());
-      const float* const key = row + q_size() + head * head_dim;
-      for (std::size_t d = 0; d < head_dim; ++d) {
-        keys[d * kLearningTile + t] = key[d];
-        values[d * kLearningTile + t] = key[kv_size() + d];
-      }
-    }
+    const std::size_t kv_head = part / num_tiles;
+    const std::size_t tile = part % num_tiles;
+    engine_.attention_backward.pack_key_tile(key_rows(kept, tile, kv_head), config_.head_dim,
+                                             packed_tile(tile, kv_head));
   });
 }
 
@@ -342,18 +341,11 @@ std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept, std::s
                                             std::size_t own_tile, std::size_t head) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t kv_head = head / (config_.num_heads / config_.num_kv_heads);
-  const std::size_t tile_floats = head_dim * kLearningTile;
   std::vector<KeyTile> tiles;
   const auto add = [&](std::size_t t) {
-    const RowTile& tile = layout_.tiles[t];
-    const std::size_t transposed = (kv_head * layout_.tiles.size() + t) * tile_floats;
-    const float* const keys =
-        row_of(kept.qkv, tile.first_row, qkv_size()) + q_size() + kv_head * head_dim;
-    float* const d_keys = d_head(head, tile.first_row);
-    tiles.push_back({keys, keys + kv_size(), qkv_size(),
-                     buffers_.keys_by_dimension.data<float>() + transposed,
-                     buffers_.values_by_dimension.data<float>() + transposed, tile.count, d_keys,
-                     d_keys + head_dim, 2 * head_dim});
+    float* const d_keys = d_head(head, layout_.tiles[t].first_row);
+    tiles.push_back({key_rows(kept, t, kv_head), packed_tile(t, kv_head), d_keys, d_keys + head_dim,
+                     2 * head_dim});
   };
   const SegmentLayout& own = layout_.segments[segment];
   for (const std::size_t ancestor : own.ancestors) {
@@ -369,7 +361,7 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
                                   CrewScratch& scratch) {
   const std::size_t head_dim = config_.head_dim;
   const RowTile& rows = layout_.tiles[layout_.segments[segment].first_tile + own_tile];
-  scratch.tile.reserve(attention_learning_floats() * sizeof(float));
+  scratch.tile.reserve(engine_.attention_backward.scratch_bytes(head_dim));
   QueryTile query{};
   query.queries = row_of(kept.qkv, rows.first_row, qkv_size()) + head * head_dim;
   query.query_stride = qkv_size();
@@ -380,7 +372,7 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
   query.tiles = tiles.data();
   query.num_tiles = tiles.size();
   query.num_own = own_tile + 1;
-  query.scratch = scratch.tile.data<float>();
+  query.scratch = scratch.tile.data();
   query.log_sums = kept.log_sums.data<float>() + head * padded_ + rows.first_row;
   query.out = row_of(kept.attended, rows.first_row, q_size()) + head * head_dim;
   query.out_stride = q_size();
@@ -396,7 +388,7 @@ void LearnerPass::attend(LayerActivations& kept) {
 // One part a family and head: keys' and values' gradients of a head are summed in the order of the
 // queries, by one thread.
 void LearnerPass::attend_backward(LayerActivations& kept) {
-  transpose_keys(kept);
+  pack_keys(kept);
   std::vector<std::size_t> families(layout_.families.size());
   std::iota(families.begin(), families.end(), std::size_t{0});
   const auto num_tiles = [&](std::size_t family) {
@@ -418,7 +410,7 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
         QueryTile query = query_tile(kept, s, t, head, tiles, scratch);
         query.d_out = row_of(buffers_.d_in, rows.first_row, q_size()) + head * head_dim;
         query.d_queries = row_of(buffers_.d_qkv, rows.first_row, qkv_size()) + head * head_dim;
-        engine_.learning.attend_backward(query);
+        engine_.attention_backward.run(query);
       }
     }
   });

@@ -40,8 +40,7 @@ struct LearnerBuffers {
   AlignedBuffer sines;                   // the same
   AlignedBuffer negative_sines;          // the same
   AlignedBuffer blocks;                  // keys and values of a layer, for attention's way forward
-  AlignedBuffer keys_by_dimension;       // [kv_heads, tiles, head_dim, 64]
-  AlignedBuffer values_by_dimension;     // the same
+  AlignedBuffer key_tiles;               // [kv_heads, tiles], packed for attention's way back
   AlignedBuffer d_stream;                // [rows, hidden] float32
   AlignedBuffer d_in;                    // [rows, widest in] float32, of a product's input
   AlignedBuffer d_qkv;                   // [rows, qkv] float32
@@ -76,6 +75,7 @@ class LearnerPass {
     const LearningKernels& learning;
     Element element;  // of activations
     AttentionKernel attention;
+    AttentionBackward attention_backward;
   };
 
   // Everything must outlive the pass. `kept_layers`: how many of the first layers keep theirs.
@@ -127,7 +127,9 @@ class LearnerPass {
   void norm_targets(std::size_t first, std::size_t count);
   void back_through_targets(std::size_t first, std::size_t count);
 
-  void transpose_keys(const LayerActivations& kept);
+  KeyRows key_rows(const LayerActivations& kept, std::size_t tile, std::size_t kv_head) const;
+  std::byte* packed_tile(std::size_t tile, std::size_t kv_head) const;
+  void pack_keys(const LayerActivations& kept);
   std::vector<KeyTile> key_tiles(const LayerActivations& kept, std::size_t segment,
                                  std::size_t own_tile, std::size_t head);
   QueryTile query_tile(LayerActivations& kept, std::size_t segment, std::size_t own_tile,

@@ -6,7 +6,17 @@
 
 namespace rr::internal {
 
+struct KeyRows;
 struct QueryTile;
+
+// The way back through attention (attention_learning.h): how tiles of keys and values are packed
+// for it, once a layer, and what one tile of queries does.
+struct AttentionBackward {
+  std::size_t (*key_tile_bytes)(std::size_t head_dim);
+  std::size_t (*scratch_bytes)(std::size_t head_dim);
+  void (*pack_key_tile)(const KeyRows& rows, std::size_t head_dim, std::byte* packed);
+  void (*run)(const QueryTile& query);
+};
 
 // The gradients' operations on rows and tiles, compiled for one instruction set as RowKernels are
 // (kernels.h): what each does is said where it is written (rms_norm_backward.h, ...).
@@ -23,7 +33,7 @@ struct LearningKernels {
                                std::size_t target, float slope, float* out);
   void (*softmax_gradient_bf16)(const float* logits, std::size_t size, float top, float sum,
                                 std::size_t target, float slope, Bf16* out);
-  void (*attend_backward)(const QueryTile& query);
+  AttentionBackward attention;  // in float32
 };
 
 const LearningKernels& baseline_learning_kernels();
@@ -31,5 +41,9 @@ const LearningKernels& baseline_learning_kernels();
 // On x86-64 alone.
 const LearningKernels& avx2_learning_kernels();    // requires AVX2 and FMA
 const LearningKernels& avx512_learning_kernels();  // requires AVX-512 F, BW, DQ, VL
+
+// With products in bf16, of heads of whole groups of 32. On x86-64 alone.
+AttentionBackward avx512_bf16_attention_backward();  // requires AVX512_BF16
+AttentionBackward amx_bf16_attention_backward();     // and AMX-BF16
 
 }  // namespace rr::internal

@@ -21,7 +21,8 @@ static inline LearningKernels make_learning_kernels(const char* name) {
   table.softmax_terms = softmax_terms;
   table.softmax_gradient_f32 = softmax_gradient<float>;
   table.softmax_gradient_bf16 = softmax_gradient<Bf16>;
-  table.attend_backward = attend_learning_backward;
+  table.attention = {key_tile_bytes, attention_learning_bytes, pack_key_tile,
+                     attend_learning_backward};
   return table;
 }
 

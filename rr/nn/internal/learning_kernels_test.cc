@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/cpu.h"
 #include "rr/nn/internal/attention_learning.h"
 #include "rr/nn/internal/fake_model.h"
 #include "rr/nn/internal/learned_linear.h"
@@ -188,39 +189,47 @@ class TiledAttention {
       out_.push_back(static_cast<float>(value));
     }
     for (const double value : log_sums) log_sums_.push_back(static_cast<float>(value));
-    scratch_.resize(attention_learning_floats());
     cut(0, tested.shared);
     num_shared_ = tiles_.size();
     cut(tested.shared, tested.own);
   }
 
-  void run(const LearningKernels& kernels) {
-    for (std::size_t t = 0; t < tiles_.size(); ++t) run_tile(kernels, t);
+  void run(const AttentionBackward& attention) {
+    for (const Rows& tile : tiles_) {
+      packed_.emplace_back(attention.key_tile_bytes(head_dim_));
+      attention.pack_key_tile(key_rows(tile), head_dim_, packed_.back().data());
+    }
+    scratch_.reserve(attention.scratch_bytes(head_dim_));
+    for (std::size_t t = 0; t < tiles_.size(); ++t) run_tile(attention, t);
   }
 
   std::vector<float> d_qkv;
 
  private:
+  struct Rows {
+    std::size_t first;
+    std::size_t count;
+    std::size_t in_segment;
+  };
+
   void cut(std::size_t first, std::size_t count) {
     for (std::size_t i = 0; i < count; i += kLearningTile) {
       const std::size_t rows = std::min(kLearningTile, count - i);
       tiles_.push_back({first + i, rows, i});
-      std::vector<float>& turned = turned_.emplace_back(2 * head_dim_ * kLearningTile, 7.0f);
-      for (std::size_t r = 0; r < rows; ++r) {
-        for (std::size_t d = 0; d < 2 * head_dim_; ++d) {
-          turned[d * kLearningTile + r] = qkv_[(first + i + r) * 3 * head_dim_ + head_dim_ + d];
-        }
-      }
     }
   }
 
-  void run_tile(const LearningKernels& kernels, std::size_t t) {
+  KeyRows key_rows(const Rows& tile) const {
+    const float* const keys = &qkv_[tile.first * 3 * head_dim_ + head_dim_];
+    return {keys, keys + head_dim_, 3 * head_dim_, tile.count};
+  }
+
+  void run_tile(const AttentionBackward& attention, std::size_t t) {
     const bool is_shared = t < num_shared_;
     std::vector<KeyTile> keys;
     for (std::size_t k = 0; k <= t; ++k) {
       const std::size_t start = tiles_[k].first * 3 * head_dim_ + head_dim_;
-      keys.push_back({&qkv_[start], &qkv_[start + head_dim_], 3 * head_dim_, turned_[k].data(),
-                      turned_[k].data() + head_dim_ * kLearningTile, tiles_[k].count, &d_qkv[start],
+      keys.push_back({key_rows(tiles_[k]), packed_[k].data(), &d_qkv[start],
                       &d_qkv[start + head_dim_], 3 * head_dim_});
     }
     QueryTile query{};
@@ -239,23 +248,18 @@ class TiledAttention {
     query.out_stride = head_dim_;
     query.d_out = &g_[tiles_[t].first * head_dim_];
     query.d_queries = &d_qkv[tiles_[t].first * 3 * head_dim_];
-    kernels.attend_backward(query);
+    attention.run(query);
   }
 
-  struct Rows {
-    std::size_t first;
-    std::size_t count;
-    std::size_t in_segment;
-  };
   std::size_t head_dim_;
   std::size_t num_shared_ = 0;
   std::vector<float> qkv_;
   std::vector<float> g_;
   std::vector<float> out_;
   std::vector<float> log_sums_;
-  std::vector<float> scratch_;
+  AlignedBuffer scratch_;
   std::vector<Rows> tiles_;
-  std::vector<std::vector<float>> turned_;
+  std::vector<AlignedBuffer> packed_;
 };
 
 TEST(AttentionLearning, IsTheDerivativeOfAttention) {
@@ -269,11 +273,92 @@ TEST(AttentionLearning, IsTheDerivativeOfAttention) {
       const auto qkv = some_floats(tokens * 3 * tested.head_dim, 8, 1.5f);
       const auto g = some_floats(tokens * tested.head_dim, 9);
       TiledAttention attention(tested, qkv, g);
-      attention.run(*kernels);
+      attention.run(kernels->attention);
       expect_near(attention.d_qkv,
                   differences(widened(qkv),
                               [&](const Doubles& x) { return dot(g, attend_plainly(tested, x)); }),
                   2e-5, "gradient");
+    }
+  }
+}
+
+// Against float32, which stands above against differences; keys, values and queries are what the
+// way forward rounded.
+TEST(AttentionLearning, IsInBf16WhatItIsInFloat32) {
+  std::vector<std::pair<const char*, AttentionBackward>> ways;
+#if defined(__x86_64__)
+  if (can_multiply_bf16()) ways.emplace_back("AVX-512 BF16", avx512_bf16_attention_backward());
+  if (cpu_features().has_amx_bf16) ways.emplace_back("AMX", amx_bf16_attention_backward());
+#endif
+  if (ways.empty()) GTEST_SKIP() << "this machine multiplies no bf16";
+  for (const auto& [name, way] : ways) {
+    for (const AttentionCase& tested :
+         {AttentionCase{0, 1, 32}, AttentionCase{0, 70, 64}, AttentionCase{5, 3, 128},
+          AttentionCase{66, 67, 96}, AttentionCase{64, 64, 64}, AttentionCase{130, 200, 64}}) {
+      SCOPED_TRACE(testing::Message() << name << " " << tested.shared << " + " << tested.own
+                                      << " tokens of " << tested.head_dim);
+      const std::size_t tokens = tested.shared + tested.own;
+      auto qkv = some_floats(tokens * 3 * tested.head_dim, 8, 1.5f);
+      for (float& value : qkv) value = to_float(to_bf16(value));
+      const auto g = some_floats(tokens * tested.head_dim, 9);
+      TiledAttention exact(tested, qkv, g);
+      exact.run(baseline_learning_kernels().attention);
+      TiledAttention rounded(tested, qkv, g);
+      rounded.run(way);
+      expect_near(rounded.d_qkv, widened(exact.d_qkv), 1e-2, "gradient");
+    }
+  }
+}
+
+// Gradients of weights ----------------------------------------------------------------------------
+
+// The columns of a matrix that is wider, as its rows stand in memory.
+struct SomeColumns {
+  SomeColumns(std::size_t rows, std::size_t columns, std::size_t first, std::size_t stride,
+              unsigned seed)
+      : values(padded_gradient_rows(rows) * stride, to_bf16(0)) {
+    const auto floats = some_floats(rows * stride, seed);
+    for (std::size_t i = 0; i < floats.size(); ++i) values[i] = to_bf16(floats[i]);
+    matrix = {values.data() + first, columns, stride};
+  }
+  double at(std::size_t row, std::size_t column) const {
+    return to_float(static_cast<const Bf16*>(matrix.data)[row * matrix.stride + column]);
+  }
+
+  std::vector<Bf16> values;
+  ActivationMatrix matrix;
+};
+
+TEST(WeightGradient, AddsUpTheProductsOfAllRowsInBf16) {
+  std::vector<bool> ways;
+  if (can_multiply_bf16()) ways.push_back(false);
+  if (cpu_features().has_amx_bf16) ways.push_back(true);
+  if (ways.empty()) GTEST_SKIP() << "this machine multiplies no bf16";
+  for (const bool on_amx : ways) {
+    for (const std::size_t rows : std::vector<std::size_t>{1, 130, 700}) {
+      for (const std::size_t outputs : std::vector<std::size_t>{1, 16, 40, 64, 250}) {
+        for (const std::size_t inputs : std::vector<std::size_t>{1, 16, 64, 77}) {
+          SCOPED_TRACE(testing::Message() << (on_amx ? "AMX " : "oneDNN ") << rows << " rows, "
+                                          << outputs << " x " << inputs);
+          const SomeColumns g(rows, outputs, 3, outputs + 5, 1);
+          const SomeColumns x(rows, inputs, 2, inputs + 9, 2);
+          Doubles expected(outputs * inputs, 0.5);
+          for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t o = 0; o < outputs; ++o) {
+              for (std::size_t i = 0; i < inputs; ++i) {
+                expected[o * inputs + i] += g.at(r, o) * x.at(r, i);
+              }
+            }
+          }
+          WeightGradientProducts products(Element::kBf16, on_amx);
+          ProductScratch scratch;
+          std::vector<float> gradient(outputs * inputs, 0.5f);  // added to
+          for (std::size_t p = 0; p < WeightGradientProducts::num_panels(outputs); ++p) {
+            products.accumulate(p, g.matrix, x.matrix, rows, gradient.data(), scratch);
+          }
+          expect_near(gradient, expected, 1e-5, "gradient");
+        }
+      }
     }
   }
 }

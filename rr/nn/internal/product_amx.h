@@ -33,4 +33,25 @@ void pack_for_amx(const float* weight, std::size_t num_outputs, std::size_t num_
 void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
                      std::size_t num_outputs, float* out);
 
+// A sum over rows of outer products, as gradients of weights are:
+//
+//   out [outputs, inputs] += left^T [outputs, rows] * right [rows, inputs]
+//
+// Rows lie apart by their strides, in elements. Requires rows % 32 == 0.
+struct AmxRowSum {
+  const Bf16* left;
+  std::size_t left_stride;
+  std::size_t num_outputs;
+  const Bf16* right;
+  std::size_t right_stride;
+  std::size_t num_inputs;
+  std::size_t rows;
+  float* out;
+  std::size_t out_stride;
+};
+
+// What it turns its sides in. It is quickest for some 512 rows.
+std::size_t amx_row_sum_elements(std::size_t num_outputs, std::size_t rows);
+void add_row_sum_on_amx(const AmxRowSum& sum, Bf16* scratch);
+
 }  // namespace rr::internal

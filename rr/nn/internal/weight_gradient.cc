@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rr/nn/internal/product_amx.h"
+
 namespace rr::internal {
 namespace {
 
@@ -30,9 +32,18 @@ void WeightGradientProducts::accumulate(std::size_t panel, const ActivationMatri
   const Element element = products_.element();
   for (std::size_t row = 0; row < padded;) {
     const std::size_t count = padded - row >= kManyRows ? kManyRows : kGradientRows;
-    products_.add({outputs, count, in.columns, 1, d_out.stride, in.stride, in.columns},
-                  at(d_out.data, row * d_out.stride + first, element),
-                  at(in.data, row * in.stride, element), gradient + first * in.columns, scratch);
+    if (on_amx_) {
+      scratch.widened.reserve(amx_row_sum_elements(outputs, count) * sizeof(Bf16));
+      add_row_sum_on_amx(
+          {static_cast<const Bf16*>(d_out.data) + row * d_out.stride + first, d_out.stride, outputs,
+           static_cast<const Bf16*>(in.data) + row * in.stride, in.stride, in.columns, count,
+           gradient + first * in.columns, in.columns},
+          scratch.widened.data<Bf16>());
+    } else {
+      products_.add({outputs, count, in.columns, 1, d_out.stride, in.stride, in.columns},
+                    at(d_out.data, row * d_out.stride + first, element),
+                    at(in.data, row * in.stride, element), gradient + first * in.columns, scratch);
+    }
     row += count;
   }
 }

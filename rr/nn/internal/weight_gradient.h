@@ -28,7 +28,8 @@ struct ActivationMatrix {
 // of rows alone.
 class WeightGradientProducts {
  public:
-  explicit WeightGradientProducts(Element element) : products_(element) {}
+  // `on_amx`: by own products on tiles, of bf16; otherwise by oneDNN's.
+  WeightGradientProducts(Element element, bool on_amx) : products_(element), on_amx_(on_amx) {}
 
   static std::size_t num_panels(std::size_t outputs);
 
@@ -38,6 +39,7 @@ class WeightGradientProducts {
 
  private:
   AddedProducts products_;
+  bool on_amx_;
 };
 
 }  // namespace rr::internal
