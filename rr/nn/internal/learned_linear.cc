@@ -99,23 +99,10 @@ void LearnedLinear::pack_rows(Linear& linear, std::size_t panel, bool of_adapter
 
 void LearnedLinear::pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
                                  CrewScratch& scratch) const {
-  const std::size_t count = linear.panel_outputs(panel);
   const std::size_t first = panel * linear.panel_outputs(0);
-  const std::size_t length = linear.num_inputs();
-  scratch.rows.reserve(count * length * sizeof(float));
-  float* const columns = scratch.rows.data<float>();
-  constexpr std::size_t kTile = 16;  // of a transposition: both sides in whole cache lines
-  for (std::size_t r0 = 0; r0 < length; r0 += kTile) {
-    const std::size_t r_end = std::min(length, r0 + kTile);
-    for (std::size_t c0 = 0; c0 < count; c0 += kTile) {
-      const std::size_t c_end = std::min(count, c0 + kTile);
-      for (std::size_t r = r0; r < r_end; ++r) {
-        const float* const row = stacked_row(r, of_adapters) + first;
-        for (std::size_t c = c0; c < c_end; ++c) columns[c * length + r] = row[c];
-      }
-    }
-  }
-  linear.pack(panel, columns, scratch.products);
+  std::vector<const float*> rows(linear.num_inputs());
+  for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = stacked_row(r, of_adapters) + first;
+  linear.pack_columns(panel, rows, scratch.products);
 }
 
 void LearnedLinear::pack_weights(Crew& crew) {
@@ -172,16 +159,11 @@ void LearnedLinear::pack_adapters(Crew& crew) {
       forward.pack(panel, part.b + panel * forward.panel_outputs(0) * rank_, scratch.products);
     }
     Linear& backward = *b_backward_[p];
-    scratch.rows.reserve(part.outputs * rank_ * sizeof(float));
-    float* const columns = scratch.rows.data<float>();
-    for (std::size_t c = 0; c < rank_; ++c) {
-      for (std::size_t r = 0; r < part.outputs; ++r) {
-        columns[c * part.outputs + r] = part.b[r * rank_ + c];
-      }
-    }
+    std::vector<const float*> rows(part.outputs);
     for (std::size_t panel = 0; panel < backward.num_panels(); ++panel) {
-      backward.pack(panel, columns + panel * backward.panel_outputs(0) * part.outputs,
-                    scratch.products);
+      const std::size_t first = panel * backward.panel_outputs(0);
+      for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = part.b + r * rank_ + first;
+      backward.pack_columns(panel, rows, scratch.products);
     }
   });
 }
@@ -199,15 +181,9 @@ void LearnedLinear::multiply_all(const Linear& linear, const void* x, std::size_
   crew.for_parts(num_blocks * linear.num_panels(), [&](std::size_t part, CrewScratch& scratch) {
     const std::size_t panel = part % linear.num_panels();
     const std::size_t first = part / linear.num_panels() * kGradientRows;
-    const std::size_t outputs = linear.panel_outputs(panel);
-    scratch.product.reserve(kGradientRows * outputs * sizeof(float));
-    float* const product = scratch.product.data<float>();
-    linear.multiply(panel, kGradientRows, static_cast<const std::byte*>(x) + first * row_bytes,
-                    product, scratch.products);
-    float* const target = out + first * width + panel * linear.panel_outputs(0);
-    for (std::size_t r = 0; r < kGradientRows; ++r) {
-      std::copy_n(product + r * outputs, outputs, target + r * width);
-    }
+    linear.multiply_into(panel, kGradientRows, static_cast<const std::byte*>(x) + first * row_bytes,
+                         out + first * width + panel * linear.panel_outputs(0), width,
+                         scratch.products);
   });
 }
 

@@ -291,10 +291,21 @@ class AmxLinear : public Linear {
     pack_for_amx(weight, outputs_[panel], num_inputs_, panels_[panel]);
   }
 
+  void pack_columns(std::size_t panel, std::span<const float* const> rows,
+                    ProductScratch&) override {
+    pack_columns_for_amx(rows.data(), outputs_[panel], num_inputs_, panels_[panel]);
+  }
+
   void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
                 ProductScratch&) const override {
     multiply_on_amx(static_cast<const Bf16*>(in), rows, num_inputs_, panels_[panel],
-                    outputs_[panel], out);
+                    outputs_[panel], out, outputs_[panel]);
+  }
+
+  void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                     std::size_t out_stride, ProductScratch&) const override {
+    multiply_on_amx(static_cast<const Bf16*>(in), rows, num_inputs_, panels_[panel],
+                    outputs_[panel], out, out_stride);
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
@@ -378,6 +389,35 @@ class GenericLinear : public Linear {
 
 void Linear::pack_int4(std::size_t, std::size_t, std::span<const Int4Block>) {
   RR_CHECK(false, "only int4 takes int4's blocks");
+}
+
+void Linear::pack_columns(std::size_t panel, std::span<const float* const> rows,
+                          ProductScratch& scratch) {
+  const std::size_t count = panel_outputs(panel);
+  scratch.panel.reserve(count * rows.size() * sizeof(float));
+  float* const columns = scratch.panel.data<float>();
+  constexpr std::size_t kTile = 16;  // of a transposition: both sides in whole cache lines
+  for (std::size_t r0 = 0; r0 < rows.size(); r0 += kTile) {
+    const std::size_t r_end = std::min(rows.size(), r0 + kTile);
+    for (std::size_t c0 = 0; c0 < count; c0 += kTile) {
+      const std::size_t c_end = std::min(count, c0 + kTile);
+      for (std::size_t r = r0; r < r_end; ++r) {
+        for (std::size_t c = c0; c < c_end; ++c) columns[c * rows.size() + r] = rows[r][c];
+      }
+    }
+  }
+  pack(panel, columns, scratch);
+}
+
+void Linear::multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                           std::size_t out_stride, ProductScratch& scratch) const {
+  const std::size_t outputs = panel_outputs(panel);
+  scratch.panel.reserve(padded_product_rows(rows) * outputs * sizeof(float));
+  float* const product = scratch.panel.data<float>();
+  multiply(panel, rows, in, product, scratch);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::copy_n(product + r * outputs, outputs, out + r * out_stride);
+  }
 }
 
 void Linear::widen(std::size_t, std::size_t, std::size_t, Element, void*) const {

@@ -52,6 +52,7 @@ struct ProductScratch {
   AlignedBuffer quantised;  // kInt8, kInt4
   AlignedBuffer low;        // of adapters: A x, in float32 and as activations
   AlignedBuffer added;      // of adapters: B A x
+  AlignedBuffer panel;      // a panel's weight or product on its way
 };
 
 // oneDNN products are computed for a few numbers of rows only, so that few kernels have to be
@@ -76,6 +77,11 @@ class Linear {
   // several threads at the same time.
   virtual void pack(std::size_t panel, const float* weight, ProductScratch& scratch) = 0;
 
+  // The same from the weight's transpose: rows[k] has what input k gives to each output of the
+  // panel.
+  virtual void pack_columns(std::size_t panel, std::span<const float* const> rows,
+                            ProductScratch& scratch);
+
   // Whether it takes weights that a file has in int4's own blocks (quantised_linear.h) as they are:
   // those of one output of a panel. As pack().
   virtual bool takes_int4_blocks() const { return false; }
@@ -86,6 +92,10 @@ class Linear {
   // readable. A row's result does not depend on the other rows.
   virtual void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
                         ProductScratch& scratch) const = 0;
+
+  // The same into rows that lie `out_stride` apart, of which there is room for `rows` padded.
+  virtual void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                             std::size_t out_stride, ProductScratch& scratch) const;
 
   // One row of the weight: [num_inputs].
   virtual void weight_row(std::size_t panel, std::size_t row, float* out) const = 0;

@@ -175,6 +175,56 @@ TEST(Linear, GivesBackARowOfItsWeight) {
   }
 }
 
+TEST(Linear, IsPackedFromItsTransposeToo) {
+  for (const ProductFamily family : families_here()) {
+    const Product product{96, 140};
+    ProductCache cache(family);
+    const auto by_rows = packed(product, family, {128, 12}, cache);
+    const auto by_columns = make_linear(family, 96, {128, 12}, cache, baseline_kernels());
+    std::vector<float> transpose(product.weight.size());
+    for (std::size_t n = 0; n < 140; ++n) {
+      for (std::size_t k = 0; k < 96; ++k) transpose[k * 140 + n] = product.weight[n * 96 + k];
+    }
+    ProductScratch scratch;
+    std::vector<const float*> rows(96);
+    for (std::size_t panel = 0; panel < 2; ++panel) {
+      for (std::size_t k = 0; k < 96; ++k) rows[k] = &transpose[k * 140 + 128 * panel];
+      by_columns->pack_columns(panel, rows, scratch);
+    }
+    const Element element = activation_element(family);
+    EXPECT_EQ(product.run(*by_columns, element, 5), product.run(*by_rows, element, 5))
+        << "family " << static_cast<int>(family);
+  }
+}
+
+TEST(Linear, MultipliesIntoRowsThatLieApart) {
+  for (const ProductFamily family : families_here()) {
+    const Product product{64, 40};
+    ProductCache cache(family);
+    const auto linear = packed(product, family, {40}, cache);
+    const Element element = activation_element(family);
+    AlignedBuffer in(product.in.size() * sizeof(float));
+    for (std::size_t i = 0; i < product.in.size(); ++i) {
+      if (element == Element::kBf16) {
+        in.data<Bf16>()[i] = to_bf16(product.in[i]);
+      } else {
+        in.data<float>()[i] = product.in[i];
+      }
+    }
+    std::vector<float> out(32 * 55, 7.0f);
+    ProductScratch scratch;
+    linear->multiply_into(0, 32, in.data(), out.data() + 3, 55, scratch);
+    const auto dense = product.run(*linear, element, 32);
+    for (std::size_t r = 0; r < 32; ++r) {
+      for (std::size_t n = 0; n < 55; ++n) {
+        const bool is_output = n >= 3 && n < 43;
+        EXPECT_EQ(out[r * 55 + n], is_output ? dense[r * 40 + n - 3] : 7.0f)
+            << "family " << static_cast<int>(family);
+      }
+    }
+  }
+}
+
 // Quantised ------------------------------------------------------------------------------------
 
 std::unique_ptr<Linear> quantised(const Product& product, ProductFamily family,

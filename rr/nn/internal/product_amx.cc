@@ -10,18 +10,19 @@ namespace {
 
 constexpr std::size_t kTile = 16 * 32;  // elements of one tile of the weight
 
-// Sixteen rows' worth of 32 inputs, turned so that a pair of inputs stands beside that of the next
-// row.
+// 32 inputs of 16 rows, turned so that a pair of inputs stands beside that of the next row; rows
+// beyond as zeros.
 inline void pack_tile(const float* weight, std::size_t num_rows, std::size_t num_inputs,
                       Bf16* tile) {
-  const __m512i every_sixteenth =
-      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                         _mm512_set1_epi32(16));
-  for (std::size_t row = 0; row < num_rows; ++row) {
+  __m512i pairs[16];
+  for (std::size_t row = 0; row < 16; ++row) {
     const float* const from = weight + row * num_inputs;
-    const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
-    _mm512_i32scatter_epi32(tile + 2 * row, every_sixteenth, reinterpret_cast<__m512i>(pairs), 4);
+    pairs[row] = row < num_rows ? reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(
+                                      _mm512_loadu_ps(from + 16), _mm512_loadu_ps(from)))
+                                : _mm512_setzero_si512();
   }
+  transpose_16x16(pairs);
+  for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(tile + 32 * i, pairs[i]);
 }
 
 // Columns of the result from tiles that hold 32 of them, where fewer are wanted.
@@ -84,17 +85,33 @@ void pack_for_amx(const float* weight, std::size_t num_outputs, std::size_t num_
     for (std::size_t k = 0; k < num_inputs; k += 32) {
       for (std::size_t half = n; half < n + 32; half += 16) {
         const std::size_t left = half < num_outputs ? num_outputs - half : 0;
-        const std::size_t rows = left < 16 ? left : 16;
-        if (rows < 16) __builtin_memset(packed, 0, kTile * sizeof(Bf16));
-        pack_tile(weight + half * num_inputs + k, rows, num_inputs, packed);
+        pack_tile(weight + half * num_inputs + k, left, num_inputs, packed);
         packed += kTile;
       }
     }
   }
 }
 
+void pack_columns_for_amx(const float* const* rows, std::size_t num_outputs, std::size_t num_inputs,
+                          Bf16* packed) {
+  for (std::size_t n = 0; n < num_outputs; n += 32) {
+    for (std::size_t k = 0; k < num_inputs; k += 32) {
+      for (std::size_t half = n; half < n + 32; half += 16) {
+        const std::size_t left = half < num_outputs ? num_outputs - half : 0;
+        const auto mask = static_cast<__mmask16>(left < 16 ? (1u << left) - 1 : 0xffffu);
+        for (std::size_t i = k; i < k + 32; i += 2) {
+          const __m512 even = _mm512_maskz_loadu_ps(mask, rows[i] + half);
+          const __m512 odd = _mm512_maskz_loadu_ps(mask, rows[i + 1] + half);
+          _mm512_storeu_si512(packed, interleave_halves(_mm512_cvtne2ps_pbh(odd, even)));
+          packed += 32;
+        }
+      }
+    }
+  }
+}
+
 void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
-                     std::size_t num_outputs, float* out) {
+                     std::size_t num_outputs, float* out, std::size_t out_stride) {
   const TileConfiguration configuration;
   _tile_loadconfig(&configuration);
   alignas(64) float last_columns[32 * 32];
@@ -109,16 +126,16 @@ void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, c
     const std::size_t columns = num_outputs - n < 32 ? num_outputs - n : 32;
     for (std::size_t r = 0; r < rows; r += 32) {
       p.left = in + r * num_inputs;
-      float* const target = out + r * num_outputs + n;
+      float* const target = out + r * out_stride + n;
       p.out = columns == 32 ? target : last_columns;
-      p.out_stride = (columns == 32 ? num_outputs : 32) * sizeof(float);
+      p.out_stride = (columns == 32 ? out_stride : 32) * sizeof(float);
       const std::size_t left = rows - r < 32 ? rows - r : 32;
       if (left > 16) {
         multiply_32x32<false>(p);
       } else {
         multiply_16x32<false>(p);
       }
-      if (columns < 32) copy_columns(last_columns, left, columns, target, num_outputs);
+      if (columns < 32) copy_columns(last_columns, left, columns, target, out_stride);
     }
   }
   _tile_release();

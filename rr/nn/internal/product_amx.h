@@ -28,10 +28,15 @@ constexpr std::size_t amx_packed_offset(std::size_t output, std::size_t input,
 void pack_for_amx(const float* weight, std::size_t num_outputs, std::size_t num_inputs,
                   Bf16* packed);
 
+// The same from its transpose: rows[input] has [num_outputs].
+void pack_columns_for_amx(const float* const* rows, std::size_t num_outputs, std::size_t num_inputs,
+                          Bf16* packed);
+
 // out [rows, num_outputs] = in [rows, num_inputs] * weight^T. Both must have room for whole groups
-// of 16 rows; what stands in the rows beyond is read and written but has no meaning.
+// of 16 rows; what stands in the rows beyond is read and written but has no meaning. Rows of out
+// lie `out_stride` apart.
 void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
-                     std::size_t num_outputs, float* out);
+                     std::size_t num_outputs, float* out, std::size_t out_stride);
 
 // A sum over rows of outer products, as gradients of weights are:
 //

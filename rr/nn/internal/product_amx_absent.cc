@@ -9,7 +9,12 @@ void pack_for_amx(const float*, std::size_t, std::size_t, Bf16*) {
   RR_CHECK(false, "this architecture has no AMX");
 }
 
-void multiply_on_amx(const Bf16*, std::size_t, std::size_t, const Bf16*, std::size_t, float*) {
+void pack_columns_for_amx(const float* const*, std::size_t, std::size_t, Bf16*) {
+  RR_CHECK(false, "this architecture has no AMX");
+}
+
+void multiply_on_amx(const Bf16*, std::size_t, std::size_t, const Bf16*, std::size_t, float*,
+                     std::size_t) {
   RR_CHECK(false, "this architecture has no AMX");
 }
 

@@ -47,4 +47,13 @@ static inline void interleave_words(__m512i even, __m512i odd, void* out) {
   _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi16(even, later_words, odd));
 }
 
+// The 16 words of the lower half and of the upper half in turn.
+static inline __m512i interleave_halves(__m512bh halves) {
+  const __m512i words =
+      _mm512_set_epi32(0x001f000f, 0x001e000e, 0x001d000d, 0x001c000c, 0x001b000b, 0x001a000a,
+                       0x00190009, 0x00180008, 0x00170007, 0x00160006, 0x00150005, 0x00140004,
+                       0x00130003, 0x00120002, 0x00110001, 0x00100000);
+  return _mm512_permutexvar_epi16(words, reinterpret_cast<__m512i>(halves));
+}
+
 }  // namespace rr::internal
