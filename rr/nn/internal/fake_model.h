@@ -63,11 +63,11 @@ inline std::vector<float> some_floats(std::size_t count, unsigned seed, float sc
   return values;
 }
 
-// A Hugging Face configuration of a small model. Sizes fill AMX tiles.
+// A Hugging Face configuration of a small model. Sizes fill AMX tiles, a learner's as well.
 inline Json small_config(const std::string& model_type) {
   return {{"model_type", model_type}, {"hidden_size", 64},        {"num_hidden_layers", 2},
           {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"head_dim", 32},
-          {"intermediate_size", 160}, {"vocab_size", 300},        {"max_position_embeddings", 2048},
+          {"intermediate_size", 160}, {"vocab_size", 320},        {"max_position_embeddings", 2048},
           {"rms_norm_eps", 1e-6},     {"rope_theta", 10000.0},    {"tie_word_embeddings", false}};
 }
 
