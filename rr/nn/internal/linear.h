@@ -48,7 +48,7 @@ const dnnl::engine& cpu_engine();
 struct ProductScratch {
   dnnl::stream stream{cpu_engine()};
   AlignedBuffer dnnl_scratchpad;
-  AlignedBuffer widened;    // kGeneric
+  AlignedBuffer widened;    // kGeneric; and what a gradient of weights turns, on AMX
   AlignedBuffer quantised;  // kInt8, kInt4
   AlignedBuffer low;        // of adapters: A x, in float32 and as activations
   AlignedBuffer added;      // of adapters: B A x
