@@ -17,16 +17,15 @@
 #include <thread>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/ranks/mpi_ranks.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 double seconds_of(const std::function<void()>& work) {
-  const Clock::time_point start = Clock::now();
+  const rr::Clock::time_point start = rr::Clock::now();
   work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+  return rr::seconds_since(start);
 }
 
 // Multiplications in the first level of cache.

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "apps/reasonrank/commands.h"
+#include "rr/base/clock.h"
 #include "rr/base/progress.h"
 #include "rr/bm25/index_builder.h"
 
@@ -78,7 +78,7 @@ void report(const IndexCommandOptions& options, const IndexReport& done, double 
 }
 
 Status run(const IndexCommandOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   Progress progress("indexing", 0, "passages");
   const auto show = [&progress](std::uint64_t count) { progress.update(count); };
   IndexReport done;
@@ -90,8 +90,8 @@ Status run(const IndexCommandOptions& options) {
     RR_TRY(done, build_index(options.corpus, options.output, options.build, show));
   }
   progress.clear();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  report(options, done, elapsed.count());
+  const double elapsed = seconds_since(start);
+  report(options, done, elapsed);
   return ok_status();
 }
 

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "apps/reasonrank/rerank_report.h"
 #include "apps/reasonrank/terminal.h"
 #include "rr/base/atomic_file.h"
+#include "rr/base/clock.h"
 #include "rr/base/progress.h"
 #include "rr/ir/run_file.h"
 #include "rr/lm/tokenizer.h"
@@ -180,8 +180,8 @@ class RunListener : public RerankListener {
 
   void show_progress() {
     if (shows_) return;  // its line would run into the text
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-    const double per_second = static_cast<double>(tokens_) / std::max(elapsed.count(), 1e-3);
+    const double elapsed = seconds_since(start_);
+    const double per_second = static_cast<double>(tokens_) / std::max(elapsed, 1e-3);
     progress_.update(num_done_,
                      fmt::format("{} windows, {:.0f} tokens/s", num_windows_, per_second));
   }
@@ -194,7 +194,7 @@ class RunListener : public RerankListener {
   bool shows_;
   bool streams_;
   Progress progress_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Clock::time_point start_ = Clock::now();
   std::size_t num_done_ = 0;
   std::size_t num_windows_ = 0;
   std::size_t tokens_ = 0;

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "apps/reasonrank/rerank_report.h"
 #include "apps/reasonrank/terminal.h"
 #include "rr/base/atomic_file.h"
+#include "rr/base/clock.h"
 #include "rr/base/progress.h"
 #include "rr/base/utf8.h"
 #include "rr/bm25/searcher.h"
@@ -110,7 +110,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
   if (topics.empty()) {
     return Error{Errc::kMalformed, "expected at least one topic, found none", options.topics};
   }
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   RR_TRY(RunWriter run, RunWriter::create(options.output));
   std::vector<std::string> reasons(topics.size());
   Progress progress("searching", topics.size(), "topics");
@@ -128,7 +128,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
       }));
   progress.clear();
   RR_TRY_STATUS(run.commit());
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  const double elapsed = seconds_since(start);
   for (const std::string& note : notes_on_empty(topics, reasons)) {
     fmt::print(stderr, "reasonrank: {}\n", note);
   }
@@ -137,8 +137,7 @@ Status search_topics(const SearchCommandOptions& options, const Searcher& search
                options.topics, read.repaired_utf8);
   }
   fmt::print(stderr, "reasonrank: {} topics searched and written in {:.3f} s, {:.0f} a second\n",
-             topics.size(), elapsed.count(),
-             static_cast<double>(topics.size()) / std::max(elapsed.count(), 1e-9));
+             topics.size(), elapsed, static_cast<double>(topics.size()) / std::max(elapsed, 1e-9));
   return ok_status();
 }
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "apps/reasonrank/remote_options.h"
 #include "apps/reasonrank/synthesize_inputs.h"
 #include "rr/base/atomic_file.h"
+#include "rr/base/clock.h"
 #include "rr/base/progress.h"
 #include "rr/lm/replay_generator.h"
 #include "rr/lm_cache/prices.h"
@@ -195,10 +195,10 @@ class RunListener : public SynthesisListener {
 
  private:
   void show() {
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+    const double elapsed = seconds_since(start_);
     progress_.update(
         done_, fmt::format("{} new samples, {} requests, {:.0f} tokens/s", samples_, requests_,
-                           static_cast<double>(tokens_) / std::max(elapsed.count(), 1e-3)));
+                           static_cast<double>(tokens_) / std::max(elapsed, 1e-3)));
   }
 
   RunJournal* journal_;
@@ -207,7 +207,7 @@ class RunListener : public SynthesisListener {
   std::size_t requests_ = 0;
   std::size_t tokens_ = 0;
   Progress progress_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Clock::time_point start_ = Clock::now();
 };
 
 // The files of a run, in the order of the topics.
@@ -311,7 +311,7 @@ void print_backend_report(const TeacherBackend& backend) {
 }
 
 Status synthesize(SynthesizeOptions options) {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   RR_TRY(const SynthesizeInputs inputs, read_synthesize_inputs(options.inputs));
   std::error_code error;
   fs::create_directories(options.output, error);
@@ -327,8 +327,8 @@ Status synthesize(SynthesizeOptions options) {
   const std::size_t resumed = journal.size();
   RR_TRY_STATUS(run_unfinished(options, inputs, backend, journal));
   RR_TRY(const SynthesisReport report, write_outputs(options, inputs, journal));
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  print_report(report, inputs, resumed, elapsed.count());
+  const double elapsed = seconds_since(start);
+  print_report(report, inputs, resumed, elapsed);
   print_backend_report(backend);
   if (options.generator.stats && backend.local.stats) {
     fmt::print(stderr, "{}", backend.local.stats());

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+#include "rr/base/utf8.h"
+
 namespace rr {
 namespace {
 
@@ -125,9 +127,8 @@ Result<bool> LineReader::next(std::string& line) {
   }
   if (!found_any) return false;
   ++line_number_;
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (line.starts_with(kByteOrderMark)) {
-    while (line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+  if (const std::size_t marks = line.size() - without_byte_order_marks(line).size(); marks > 0) {
+    line.erase(0, marks);
     // A file of nothing but the mark is an empty file.
     if (line.empty() && stream.at_end && stream.begin >= stream.end) return false;
   }

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <chrono>
 #include <cstdio>
 #include <string>
+
+#include "rr/base/clock.h"
 
 namespace rr {
 
@@ -25,8 +26,6 @@ class Progress {
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   std::string what_;
   std::size_t total_;
   std::string unit_;

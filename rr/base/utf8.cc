@@ -84,6 +84,12 @@ bool is_valid_utf8(std::string_view bytes) {
   return true;
 }
 
+std::string_view without_byte_order_marks(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  while (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
+}
+
 RepairedUtf8 repair_utf8(std::string_view bytes) {
   RepairedUtf8 result;
   result.text.reserve(bytes.size());

@@ -15,6 +15,9 @@ struct RepairedUtf8 {
   std::size_t replaced = 0;  // ill-formed sequences, each now one U+FFFD
 };
 
+// What follows the byte-order marks (EF BB BF) at its start; files put together have several.
+std::string_view without_byte_order_marks(std::string_view text);
+
 // Replaces each maximal ill-formed subsequence by U+FFFD, as the Unicode standard recommends
 // (section 3.9) and Python's bytes.decode("utf-8", "replace") does.
 RepairedUtf8 repair_utf8(std::string_view bytes);

@@ -16,6 +16,15 @@ TEST(Utf8, AcceptsEveryLengthAndRefusesIllFormedSequences) {
   EXPECT_FALSE(is_valid_utf8("abcdefgh\xE2\x82")) << "cut off";
 }
 
+TEST(Utf8, LeavesOutByteOrderMarksAtTheStart) {
+  EXPECT_EQ(without_byte_order_marks("\xEF\xBB\xBF"
+                                     "a\xEF\xBB\xBF"),
+            "a\xEF\xBB\xBF");
+  EXPECT_EQ(without_byte_order_marks("\xEF\xBB\xBF\xEF\xBB\xBF{"), "{");
+  EXPECT_EQ(without_byte_order_marks("\xEF\xBB"), "\xEF\xBB");
+  EXPECT_EQ(without_byte_order_marks(""), "");
+}
+
 // Expected values: Python 3, bytes.decode("utf-8", "replace").
 TEST(Utf8, ReplacesMaximalSubpartsAsPythonDoes) {
   const RepairedUtf8 cut = repair_utf8("a\xE2\x82z");

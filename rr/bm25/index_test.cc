@@ -7,10 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <map>
 
+#include "rr/base/clock.h"
 #include "rr/base/file.h"
 #include "rr/base/random.h"
 #include "rr/bm25/internal/index_files.h"
@@ -246,9 +246,9 @@ TEST(AddToIndex, LeavesTheOldOrTheNewIndexWholeWhereItIsKilled) {
   write_corpus(folder / "more.jsonl", many_documents(3000));
   ASSERT_TRUE(build_index(folder / "corpus.jsonl", folder / "old", {}).ok());
   fs::copy(folder / "old", folder / "new", fs::copy_options::recursive);
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   ASSERT_TRUE(add_to_index(folder / "more.jsonl", folder / "new", {}).ok());
-  const std::chrono::duration<double, std::micro> whole = std::chrono::steady_clock::now() - start;
+  const double whole_s = seconds_since(start);
   const auto old_files = files_of(folder / "old");
   const auto new_files = files_of(folder / "new");
   RandomStream random(9, 0);
@@ -262,7 +262,7 @@ TEST(AddToIndex, LeavesTheOldOrTheNewIndexWholeWhereItIsKilled) {
       ::_exit(0);
     }
     ::usleep(
-        static_cast<useconds_t>(random.below(1 + static_cast<std::uint64_t>(whole.count() * 1.2))));
+        static_cast<useconds_t>(random.below(1 + static_cast<std::uint64_t>(whole_s * 1.2e6))));
     ::kill(child, SIGKILL);
     ASSERT_EQ(::waitpid(child, nullptr, 0), child);
     const auto left = files_of(folder / "idx");

@@ -113,10 +113,7 @@ Result<bool> CorpusReader::next_text_file(Passage& passage) {
       return Error{Errc::kMalformed, "expected a file name in UTF-8, which is the docid; rename it",
                    file.string()};
     }
-    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-    const bool is_marked = bytes.starts_with(kByteOrderMark);
-    RepairedUtf8 text =
-        repair_utf8(std::string_view(bytes).substr(is_marked ? kByteOrderMark.size() : 0));
+    RepairedUtf8 text = repair_utf8(without_byte_order_marks(bytes));
     repaired_utf8_ += text.replaced;
     std::string title = take_heading(text.text);
     passage = {Docid(std::move(name)), std::move(title), std::move(text.text)};

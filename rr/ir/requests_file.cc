@@ -11,6 +11,7 @@
 
 #include "rr/base/file.h"
 #include "rr/base/json.h"
+#include "rr/base/utf8.h"
 #include "rr/ir/internal/columns.h"
 #include "rr/ir/internal/passage_record.h"
 #include "rr/ir/internal/read_id.h"
@@ -191,8 +192,7 @@ class RequestsReader {
 
 Result<ReadRequests> read_requests(const std::filesystem::path& path) {
   RR_TRY(const std::string text, read_file(path));
-  std::string_view content = text;
-  if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);
+  const std::string_view content = without_byte_order_marks(text);
   RequestsReader reader(display_name(path));
   if (trim(content).empty()) return std::move(reader).result();
   std::size_t repaired = 0;

@@ -1,7 +1,6 @@
 #include "rr/lm/dialogues.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -11,11 +10,10 @@
 #include <vector>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 
 namespace rr {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // What a generator said in one dialogue.
 struct DialogueEvent {

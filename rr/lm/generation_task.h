@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -8,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/result.h"
 #include "rr/lm/completion_writer.h"
 #include "rr/lm/generator.h"
@@ -69,8 +69,6 @@ class GenerationTask {
   void tell_end(bool is_finished, std::size_t num_cached);
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   struct Checked {
     TokenIds prompt;
     std::size_t most_tokens;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 #include "rr/lm/generation_task.h"
 #include "rr/lm/request_inbox.h"
 #include "rr/lm_llama/internal/llama_engine.h"
@@ -20,7 +20,6 @@
 namespace rr {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using internal::LlamaEngine;
 using internal::LlamaSequence;
 using internal::SequenceTable;
@@ -179,7 +178,7 @@ void Worker::do_step() {
   table_.admit();
   Step step = plan();
   if (decode(step)) take_scores(step);
-  count_step(step, std::chrono::duration<double>(Clock::now() - begin).count());
+  count_step(step, seconds_since(begin));
   for (LlamaSequence& sequence : table_.running()) {
     if (sequence.is_finished()) {
       count_end(sequence);

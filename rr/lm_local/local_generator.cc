@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "rr/base/check.h"
+#include "rr/base/clock.h"
 #include "rr/base/machine.h"
 #include "rr/lm/generation_task.h"
 #include "rr/lm/request_inbox.h"
@@ -21,7 +21,6 @@
 namespace rr {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using internal::RunningRequest;
 using internal::Step;
 
@@ -152,7 +151,7 @@ void LocalGenerator::Worker::do_step() {
   if (step.chunks.empty()) return;
   if (forward(step)) take_scores(step);
   const auto finished = scheduler_.finish(step);
-  count_step(step, std::chrono::duration<double>(Clock::now() - begin).count());
+  count_step(step, seconds_since(begin));
   for (const auto& request : finished) count_end(*request);
   {
     const std::lock_guard lock(mutex_);

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/json.h"
 #include "rr/lm_remote/internal/scripted_server.h"
 
@@ -34,9 +35,9 @@ using ::testing::Not;
 using Connection = ScriptedServer::Connection;
 
 double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 std::string models_of(const std::string& owner) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "rr/base/utf8.h"
 #include "rr/ir/id_spelling.h"
 #include "rr/ir/internal/passage_record.h"
 #include "rr/ir/internal/read_id.h"
@@ -66,7 +67,7 @@ std::optional<std::string> id_of(const Field& field) {
   }
   std::string_view text;
   if (field.value.get(text) != simdjson::SUCCESS) return std::nullopt;
-  text = without_mark(text);
+  text = without_byte_order_marks(text);
   if (text.empty()) return std::nullopt;
   return read_spelling(text);
 }

@@ -21,15 +21,9 @@ Error invalid_utf8(const char* what, std::string where) {
 
 }  // namespace
 
-std::string_view without_mark(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  while (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  return text;
-}
-
 Result<std::string> read_id(std::string_view text, const char* what, const LineReader& reader) {
   if (is_plain_id(text)) return std::string(text);
-  text = without_mark(text);
+  text = without_byte_order_marks(text);
   if (text.empty()) {
     return Error{Errc::kMalformed, fmt::format("expected a {}, found nothing", what),
                  reader.where()};
@@ -43,7 +37,7 @@ Result<std::string> read_json_id(const Json& record, std::initializer_list<const
   for (const char* key : keys) {
     if (!record.contains(key)) continue;
     RR_TRY(const std::string field, json_id(record, key, where));
-    const std::string_view text = without_mark(field);
+    const std::string_view text = without_byte_order_marks(field);
     if (text.empty()) {
       return Error{Errc::kMalformed,
                    fmt::format("expected a {} in \"{}\", found nothing", what, key), where};

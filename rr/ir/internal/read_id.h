@@ -18,11 +18,9 @@ inline bool is_plain_id(std::string_view text) {
   return is_plain;
 }
 
-// No id begins with a byte-order mark: written first in a line, it would be lost there.
-std::string_view without_mark(std::string_view text);
-
 // The id that `text` of the reader's line stands for (ir/id_spelling.h), without byte-order marks
-// before it. Empty text and invalid UTF-8 are refused; `what` names the id in the message
+// before it: written first in a line, they would be lost there. Empty text and invalid UTF-8 are
+// refused; `what` names the id in the message
 // ("docid").
 Result<std::string> read_id(std::string_view text, const char* what, const LineReader& reader);
 
