@@ -39,10 +39,10 @@ class Quiet : public GrpoListener {
 };
 
 // Replies are the whole answer here: a model this small has no thoughts.
-inline GrpoTasks some_tasks(const internal::TinyModel& model, std::size_t count) {
+inline PromptedTasks some_tasks(const internal::TinyModel& model, std::size_t count) {
   const PromptBuilder prompts(PromptOptions{.mode = PromptMode::kDirect});
   const TextModel text = {model.tokenizer.get(), &model.chat, 4096};
-  GrpoTasks tasks;
+  PromptedTasks tasks;
   for (std::size_t i = 0; i < count; ++i) {
     RankingTask task;
     task.qid = Qid(fmt::format("q{}", i));
@@ -73,9 +73,9 @@ inline GrpoOptions options_for_chance() {
 // A run in this process: everything that a command would build.
 class GrpoRun {
  public:
-  GrpoRun(const internal::TinyModel& model, const GrpoTasks& tasks, const GrpoOptions& options,
+  GrpoRun(const internal::TinyModel& model, const PromptedTasks& tasks, const GrpoOptions& options,
           std::optional<LoraShape> lora = {}, Precision precision = Precision::kF32,
-          const GrpoTasks* validation = nullptr, Ranks* ranks = nullptr)
+          const PromptedTasks* validation = nullptr, Ranks* ranks = nullptr)
       : pool(ranks == nullptr ? 2 : 1) {
     LocalModelOptions served_options;
     served_options.decoder = {.precision = precision, .as_learner = true, .lora = lora};

@@ -89,8 +89,8 @@ class GrpoRanks : public ::testing::Test {
   }
 
   internal::TinyModel model_{4096};
-  GrpoTasks tasks_ = some_tasks(model_, 7);
-  GrpoTasks validation_ = some_tasks(model_, 3);
+  PromptedTasks tasks_ = some_tasks(model_, 7);
+  PromptedTasks validation_ = some_tasks(model_, 3);
   GrpoOptions options_;
 };
 

@@ -18,7 +18,7 @@ namespace {
 
 TEST(Grpo, LearnsFromTheLogProbabilitiesThatItWroteWith) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 4);
+  const PromptedTasks tasks = some_tasks(model, 4);
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
     for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
       SCOPED_TRACE(fmt::format("rank {}", rank));
@@ -42,7 +42,7 @@ TEST(Grpo, LearnsFromTheLogProbabilitiesThatItWroteWith) {
 
 TEST(Grpo, StopsWhereWritingAndLearningDisagree) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 4);
+  const PromptedTasks tasks = some_tasks(model, 4);
   GrpoRun run(model, tasks, options_for_chance());
   // A learner that moved without the decoder's knowing.
   for (const Parameter& parameter : run.learner->parameters()) {
@@ -59,7 +59,7 @@ TEST(Grpo, StopsWhereWritingAndLearningDisagree) {
 
 TEST(Grpo, AGroupInOneRowTeachesWhatItTeachesInSeveral) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 4);
+  const PromptedTasks tasks = some_tasks(model, 4);
   GrpoOptions options = options_for_chance();
   options.row_tokens = 100'000;
   GrpoRun together(model, tasks, options);
@@ -75,8 +75,8 @@ TEST(Grpo, AGroupInOneRowTeachesWhatItTeachesInSeveral) {
 
 TEST(Grpo, GoesOnToTheBitAsIfItHadNotStopped) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 5);
-  const GrpoTasks validation = some_tasks(model, 2);
+  const PromptedTasks tasks = some_tasks(model, 5);
+  const PromptedTasks validation = some_tasks(model, 2);
   GrpoOptions options = options_for_chance();
   options.mini_batches = 2;
   options.epochs = 2;
@@ -137,7 +137,7 @@ TEST(Grpo, GoesOnToTheBitAsIfItHadNotStopped) {
 
 TEST(Grpo, AStoppedStepChangesNothing) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 3);
+  const PromptedTasks tasks = some_tasks(model, 3);
   GrpoRun run(model, tasks, options_for_chance());
   const std::vector<float> before = run.weights();
   const std::atomic<bool> stopped = true;
@@ -149,7 +149,7 @@ TEST(Grpo, AStoppedStepChangesNothing) {
 // Replies of noise, of which each token takes its share off the reward, become short.
 TEST(Grpo, MakesMoreLikelyWhatIsRewarded) {
   const internal::TinyModel model(4096);
-  const GrpoTasks tasks = some_tasks(model, 2);
+  const PromptedTasks tasks = some_tasks(model, 2);
   GrpoOptions options = options_for_chance();
   options.schedule = {Decay::kConstant, 3e-3, 0, 40};
   options.rollouts = {16, 60, 1, 3};

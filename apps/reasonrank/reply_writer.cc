@@ -20,15 +20,15 @@ LocalModelOptions reply_writer_options(Precision precision, const std::string& c
   return options;
 }
 
-Result<GrpoTasks> read_lists(const std::filesystem::path& path, const std::string& mode,
-                             std::size_t passage_tokens, const TextModel& model,
-                             std::size_t max_prompt_tokens) {
+Result<PromptedTasks> read_lists(const std::filesystem::path& path, const std::string& mode,
+                                 std::size_t passage_tokens, const TextModel& model,
+                                 std::size_t max_prompt_tokens) {
   const PromptBuilder prompts(
       {*find_prompt_mode(mode), cut_to_tokens(*model.tokenizer, passage_tokens)});
-  return read_grpo_tasks(path, prompts, model, max_prompt_tokens);
+  return read_prompted_tasks(path, prompts, model, max_prompt_tokens);
 }
 
-std::string describe(const GrpoTasks& tasks, const std::string& path) {
+std::string describe(const PromptedTasks& tasks, const std::string& path) {
   std::string text = fmt::format("{}: {} tasks, prompts of up to {} tokens", path,
                                  tasks.tasks.size(), tasks.longest_prompt());
   if (tasks.num_left_out() == 0) return text;

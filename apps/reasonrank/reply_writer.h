@@ -9,7 +9,7 @@
 #include "rr/base/result.h"
 #include "rr/lm_local/local_model.h"
 #include "rr/nn/learner.h"
-#include "rr/train/grpo/grpo_tasks.h"
+#include "rr/train/ranking/prompted_tasks.h"
 #include "rr/train/sft_settings.h"
 
 // A model that learns also writes: replies to learn from, or to be judged by. It is loaded a second
@@ -23,12 +23,12 @@ LocalModelOptions reply_writer_options(Precision precision, const std::string& c
                                        const std::optional<LoraShape>& lora);
 
 // The lists of a file, with the prompts of `mode` (a name of PromptMode) that ask for their order.
-Result<GrpoTasks> read_lists(const std::filesystem::path& path, const std::string& mode,
-                             std::size_t passage_tokens, const TextModel& model,
-                             std::size_t max_prompt_tokens);
+Result<PromptedTasks> read_lists(const std::filesystem::path& path, const std::string& mode,
+                                 std::size_t passage_tokens, const TextModel& model,
+                                 std::size_t max_prompt_tokens);
 
 // "lists.jsonl: 20 tasks, prompts of up to 900 tokens; left out: ...", for people.
-std::string describe(const GrpoTasks& tasks, const std::string& path);
+std::string describe(const PromptedTasks& tasks, const std::string& path);
 
 // What a run takes in which a model writes beside learning.
 struct WritingMemory {

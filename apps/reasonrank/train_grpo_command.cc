@@ -1,13 +1,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "apps/reasonrank/commands.h"
 #include "apps/reasonrank/interrupt.h"
@@ -15,6 +13,7 @@
 #include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/reward_options.h"
 #include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_loop.h"
 #include "apps/reasonrank/training_ranks.h"
 #include "apps/reasonrank/training_run.h"
 #include "rr/base/progress.h"
@@ -84,13 +83,13 @@ struct Parts {
   std::unique_ptr<LocalModel> reference;  // may be null: GrpoModel::reference
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Learner> learner;
-  GrpoTasks train;
-  std::optional<GrpoTasks> validation;
+  PromptedTasks train;
+  std::optional<PromptedTasks> validation;
   std::string model_sha256;
   std::string reference_sha256;  // of another model than the one that learns
   WritingMemory memory;
 
-  const GrpoTasks* held_out() const { return validation ? &*validation : nullptr; }
+  const PromptedTasks* held_out() const { return validation ? &*validation : nullptr; }
 };
 
 Status read_tasks(const GrpoSettings& settings, Parts& parts) {
@@ -156,7 +155,6 @@ Status load_reference(const GrpoSettings& settings, const ModelFiles& files,
                                                    settings.chat_template, num_threads, {});
   if (!settings.reference.empty()) {
     options.decoder.as_learner = false;
-    RR_TRY(parts.reference, LocalModel::load(settings.reference, options));
     RR_TRY(const std::unique_ptr<ModelFiles> reference, ModelFiles::open(settings.reference));
     parts.reference_sha256 = fingerprint(*reference);
     RR_TRY(parts.reference, LocalModel::load(*reference, options));
@@ -201,7 +199,7 @@ Json identity_of(const Parts& parts) {
   return identity;
 }
 
-std::string tasks_line(const char* name, const std::string& path, const GrpoTasks& tasks) {
+std::string tasks_line(const char* name, const std::string& path, const PromptedTasks& tasks) {
   std::string line = fmt::format("  {:<11}{}", name, describe(tasks, path));
   if (tasks.num_without_order > 0) {
     line += fmt::format("; {} without a teacher's order, rewarded without that term",
@@ -299,22 +297,8 @@ Result<int> train(const Options& options) {
                      parts.reference == nullptr ? nullptr : &parts.reference->decoder()};
   GrpoTrainer trainer(std::move(model), parts.train, parts.held_out(), parts.grpo, *parts.pool,
                       ranks);
-  std::vector<std::string> damaged;
-  RR_TRY_STATUS(trainer.restore(folder, damaged));
-  for (const std::string& line : damaged) say("passed over: " + line);
-  if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
-
-  const std::atomic<bool>& stop = stop_on_interrupt();
-  const std::string resume = resume_command(joined, "grpo", folder.path().string());
-  const LastWords last_words(joined, stop, resume);
-  TerminalListener listener(trainer.num_done(), settings.steps);
-  const Status status = trainer.run(folder, listener, stop);
-  listener.finish();
-  RR_TRY_STATUS(status);
-  if (trainer.num_done() == settings.steps) return kExitOk;
-  say(fmt::format("stopped after step {} of {}; go on with\n  {}", trainer.num_done(),
-                  settings.steps, resume));
-  return kExitInterrupted;
+  return train_to_the_end<TerminalListener>(trainer, folder, settings.steps, "grpo", options.run,
+                                            joined);
 }
 
 void add_task_options(CLI::App& command, Options& options) {
@@ -445,17 +429,8 @@ void add_train_grpo_command(CLI::App& train_app, int& exit_code) {
   add_objective_options(*command, *options);
   command->footer(kExamples);
   command->callback([options, command, &exit_code] {
-    if (const Status config = read_training_config(*command, options->run); !config.ok()) {
-      exit_code = exit_code_of(config.error());
-      return;
-    }
-    const std::string wrong = training_misuse(*command, options->run, {"--tasks"});
-    if (!wrong.empty()) {
-      say("reasonrank train grpo: " + wrong);
-      exit_code = kExitUsage;
-      return;
-    }
-    exit_code = exit_code_of(train(*options));
+    exit_code =
+        call_training(*command, options->run, {"--tasks"}, [&options] { return train(*options); });
   });
 }
 

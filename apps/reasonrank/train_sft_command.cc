@@ -12,6 +12,7 @@
 #include "apps/reasonrank/model_options.h"
 #include "apps/reasonrank/reply_writer.h"
 #include "apps/reasonrank/train_command.h"
+#include "apps/reasonrank/training_loop.h"
 #include "apps/reasonrank/training_ranks.h"
 #include "apps/reasonrank/training_run.h"
 #include "rr/base/progress.h"
@@ -336,22 +337,8 @@ Result<int> train(const Options& options) {
   RR_TRY_STATUS(agree(ranks, learner));
   inputs.files.reset();  // what was read of them counts as memory while they are open
   SftTrainer trainer(*learner.value(), sources, sft, pool, ranks);
-  std::vector<std::string> damaged;
-  RR_TRY_STATUS(trainer.restore(folder, damaged));
-  for (const std::string& line : damaged) say("passed over: " + line);
-  if (!options.run.resume.empty()) say(fmt::format("going on after step {}", trainer.num_done()));
-
-  const std::atomic<bool>& stop = stop_on_interrupt();
-  const std::string resume = resume_command(joined, "sft", folder.path().string());
-  const LastWords last_words(joined, stop, resume);
-  TerminalListener listener(trainer.num_done(), sft.schedule.num_steps);
-  const Status status = trainer.run(folder, listener, stop);
-  listener.finish();
-  RR_TRY_STATUS(status);
-  if (trainer.num_done() == sft.schedule.num_steps) return kExitOk;
-  say(fmt::format("stopped after step {} of {}; go on with\n  {}", trainer.num_done(),
-                  sft.schedule.num_steps, resume));
-  return kExitInterrupted;
+  return train_to_the_end<TerminalListener>(trainer, folder, sft.schedule.num_steps, "sft",
+                                            options.run, joined);
 }
 
 // What learns, and from what.
@@ -496,17 +483,8 @@ void add_train_sft_command(CLI::App& train_app, int& exit_code) {
       "  reasonrank train sft --resume runs/a\n"
       "  mpirun -n 4 reasonrank train sft --data sft.jsonl -o runs/d");
   command->callback([options, command, &exit_code] {
-    if (const Status config = read_training_config(*command, options->run); !config.ok()) {
-      exit_code = exit_code_of(config.error());
-      return;
-    }
-    if (const std::string wrong = training_misuse(*command, options->run, {"--data", "--tasks"});
-        !wrong.empty()) {
-      say("reasonrank train sft: " + wrong);
-      exit_code = kExitUsage;
-      return;
-    }
-    exit_code = exit_code_of(train(*options));
+    exit_code = call_training(*command, options->run, {"--data", "--tasks"},
+                              [&options] { return train(*options); });
   });
 }
 

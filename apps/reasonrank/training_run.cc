@@ -50,6 +50,33 @@ void add_learning_rate_option(CLI::App& command, double& rate, const std::string
   });
 }
 
+void add_optimiser_options(CLI::App& command, LearningSettings& settings) {
+  command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
+      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
+      ->capture_default_str();
+  command
+      .add_option("--warmup", settings.warmup, "steps in which the rate rises; below 1: a share")
+      ->capture_default_str();
+  command.add_option("--weight-decay", settings.weight_decay, "of matrices")->capture_default_str();
+  command.add_option("--clip", settings.clip, "largest norm of the gradient; 0: any")
+      ->capture_default_str();
+  command
+      .add_option("--lora", settings.lora,
+                  "rank of adapters that learn in the place of the weights; 0: the weights do")
+      ->type_name("RANK")
+      ->capture_default_str();
+  command.add_option("--lora-alpha", settings.lora_alpha, "their scale; 0: the rank")
+      ->capture_default_str();
+}
+
+void add_checkpoint_options(CLI::App& command, LearningSettings& settings) {
+  command.add_option("--save-every", settings.save_every, "steps between checkpoints")
+      ->capture_default_str();
+  command.add_option("--keep", settings.keep, "checkpoints to keep, beside the best")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+}
+
 Status read_training_config(CLI::App& command, const TrainingRunOptions& options) {
   if (options.config.empty()) return ok_status();
   return read_config_file(command, options.config);

@@ -9,6 +9,7 @@
 #include "rr/base/result.h"
 #include "rr/ranks/ranks.h"
 #include "rr/train/checkpoint.h"
+#include "rr/train/learning_settings.h"
 
 namespace rr {
 
@@ -28,36 +29,12 @@ void add_training_run_options(CLI::App& command, TrainingRunOptions& options);
 // --lr, which must be above 0.
 void add_learning_rate_option(CLI::App& command, double& rate, const std::string& help);
 
-// --schedule to --lora-alpha: how weights or adapters learn. `settings` must outlive `command`.
-template <typename Settings>
-void add_optimiser_options(CLI::App& command, Settings& settings) {
-  command.add_option("--schedule", settings.schedule, "of the learning rate after warm-up")
-      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
-      ->capture_default_str();
-  command
-      .add_option("--warmup", settings.warmup, "steps in which the rate rises; below 1: a share")
-      ->capture_default_str();
-  command.add_option("--weight-decay", settings.weight_decay, "of matrices")->capture_default_str();
-  command.add_option("--clip", settings.clip, "largest norm of the gradient; 0: any")
-      ->capture_default_str();
-  command
-      .add_option("--lora", settings.lora,
-                  "rank of adapters that learn in the place of the weights; 0: the weights do")
-      ->type_name("RANK")
-      ->capture_default_str();
-  command.add_option("--lora-alpha", settings.lora_alpha, "their scale; 0: the rank")
-      ->capture_default_str();
-}
+// --schedule to --lora-alpha: how weights or adapters learn. `settings` must outlive `command`, as
+// below.
+void add_optimiser_options(CLI::App& command, LearningSettings& settings);
 
 // --save-every and --keep.
-template <typename Settings>
-void add_checkpoint_options(CLI::App& command, Settings& settings) {
-  command.add_option("--save-every", settings.save_every, "steps between checkpoints")
-      ->capture_default_str();
-  command.add_option("--keep", settings.keep, "checkpoints to keep, beside the best")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-}
+void add_checkpoint_options(CLI::App& command, LearningSettings& settings);
 
 // Reads --config, if there is one. A wrong command line in one sentence, else empty: a run that
 // goes on has its settings; a new one needs one of `inputs` (options' names) and -o.

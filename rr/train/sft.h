@@ -20,10 +20,10 @@
 #include "rr/train/checkpoint.h"
 #include "rr/train/epoch_order.h"
 #include "rr/train/gradient_sum.h"
-#include "rr/train/grpo/grpo_tasks.h"
-#include "rr/train/grpo/ranking_quality.h"
 #include "rr/train/grpo/reward.h"
+#include "rr/train/ranking/prompted_tasks.h"
 #include "rr/train/ranking/ranking_loss.h"
+#include "rr/train/ranking/ranking_quality.h"
 #include "rr/train/ranking/ranking_tasks.h"
 #include "rr/train/schedule.h"
 #include "rr/train/sft_data.h"
@@ -91,7 +91,7 @@ class SftListener {
 
 // Held-out lists that are answered in words, as `rerank --free-answer` has them answered.
 struct AnsweredTasks {
-  GrpoTasks tasks;
+  PromptedTasks tasks;
   RewardOptions reward;           // its format is that of the tasks' prompts
   std::size_t max_tokens = 3072;  // of a reply
   std::size_t num_samples = 4;    // replies that samples.jsonl gets each time

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "rr/train/internal/learning_settings.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
@@ -47,49 +46,30 @@ double in_gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 *
 // The one list of the settings' names.
 template <typename Settings, typename Visit>
 static void for_each_setting(Settings& settings, const Visit& visit) {
-  visit("model", settings.model);
+  internal::for_each_learning_setting(settings, visit);
   visit("data", settings.data);
   visit("validation", settings.validation);
   visit("tasks", settings.tasks);
   visit("validation-tasks", settings.validation_tasks);
-  visit("chat-template", settings.chat_template);
   visit("steps", settings.steps);
   visit("epochs", settings.epochs);
   visit("batch-size", settings.batch_size);
   visit("accumulate", settings.accumulate);
-  visit("lr", settings.lr);
-  visit("schedule", settings.schedule);
-  visit("warmup", settings.warmup);
-  visit("weight-decay", settings.weight_decay);
-  visit("clip", settings.clip);
-  visit("precision", settings.precision);
   visit("max-length", settings.max_length);
   visit("long", settings.long_examples);
-  visit("row-tokens", settings.row_tokens);
   visit("shuffle", settings.shuffle);
   visit("group-by-length", settings.group_by_length);
-  visit("seed", settings.seed);
   visit("method", settings.method);
   visit("ranking-loss", settings.ranking_loss);
   visit("ranking-target", settings.ranking_target);
   visit("ranking-weight", settings.ranking_weight);
   visit("tasks-per-step", settings.tasks_per_step);
-  visit("passage-tokens", settings.passage_tokens);
-  visit("lora", settings.lora);
-  visit("lora-alpha", settings.lora_alpha);
-  visit("save-every", settings.save_every);
-  visit("keep", settings.keep);
-  visit("validate-every", settings.validate_every);
   visit("validation-method", settings.validation_method);
-  visit("mode", settings.mode);
   visit("max-tokens", settings.max_tokens);
-  visit("samples", settings.samples);
 }
 
 Status check_settings(const SftSettings& settings, std::size_t context_length) {
-  if (!std::isfinite(settings.lr) || settings.lr < 0) {
-    return wrong(fmt::format("expected a learning rate above 0, found {}", settings.lr));
-  }
+  RR_TRY_STATUS(check_learning_settings(settings));
   if (!std::isfinite(settings.epochs) || settings.epochs <= 0) {
     return wrong(fmt::format("expected more than 0 epochs, found {}", settings.epochs));
   }
@@ -97,18 +77,10 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
     return wrong("expected a batch of at least one example");
   }
   if (settings.tasks_per_step == 0) return wrong("expected at least one task a step, found 0");
-  if (settings.passage_tokens == 0) return wrong("expected passages of at least one token");
-  for (const auto& [name, value] : {std::pair("warmup", settings.warmup),
-                                    {"weight-decay", settings.weight_decay},
-                                    {"clip", settings.clip},
-                                    {"ranking-weight", settings.ranking_weight},
-                                    {"lora-alpha", settings.lora_alpha}}) {
-    if (!std::isfinite(value) || value < 0) {
-      return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
-    }
+  if (!std::isfinite(settings.ranking_weight) || settings.ranking_weight < 0) {
+    return wrong(
+        fmt::format("expected ranking-weight to be 0 or more, found {}", settings.ranking_weight));
   }
-  RR_TRY_STATUS(internal::check_adapters(settings));
-  if (settings.save_every == 0) return wrong("expected to save every so many steps, found 0");
   if (settings.max_tokens == 0) return wrong("expected max-tokens to be at least 1, found 0");
   if (settings.validates_answers() && settings.max_tokens >= context_length) {
     return wrong(
@@ -127,10 +99,6 @@ Json to_json(const SftSettings& settings) { return internal::settings_to_json(se
 
 Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& where) {
   return internal::settings_from_json<SftSettings>(json, where);
-}
-
-LearnerOptions learner_options(const SftSettings& settings) {
-  return internal::learner_options_of(settings);
 }
 
 bool SftSettings::validates_answers() const {
@@ -172,7 +140,7 @@ SftOptions sft_options(const SftSettings& settings, const SftData* data,
   const std::size_t steps = num_steps(settings, data, tasks);
   options.ranking = {find_ranking_loss(settings.ranking_loss).value_or(RankingLossKind::kSoftmax),
                      settings.ranking_weight, settings.tasks_per_step};
-  options.schedule = internal::schedule_of(settings, learning_rate(settings), steps);
+  options.schedule = schedule_of(settings, learning_rate(settings), steps);
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;
   options.order = {examples_per_step(settings), settings.row_tokens, settings.shuffle,

@@ -7,6 +7,7 @@
 #include "rr/base/json.h"
 #include "rr/base/result.h"
 #include "rr/nn/learner.h"
+#include "rr/train/learning_settings.h"
 #include "rr/train/sft.h"
 
 namespace rr {
@@ -14,31 +15,24 @@ namespace rr {
 // What a run of supervised fine-tuning is asked to do: the flags of `train sft`, the keys of its
 // configuration file and the "settings" of run.json, by the same names. Defaults are the published
 // system's (reasoning models of 7B: full; 32B: LoRA), but for max_length, which the model bounds.
-struct SftSettings {
-  std::string model;
+// Without a learning rate: 5e-6, with LoRA 1e-4.
+struct SftSettings : LearningSettings {
+  SftSettings() { warmup = 0.1; }
+
   std::string data;              // examples; may be empty where there are tasks
   std::string validation;        // empty: none
   std::string tasks;             // ranking tasks, learnt by a ranking loss; empty: none
   std::string validation_tasks;  // empty: none
-  std::string chat_template;     // empty: as the model's files say
 
   std::size_t steps = 0;  // 0: as many as `epochs` are
   double epochs = 5;
   std::size_t batch_size = 1;  // examples, `accumulate` times a step
   std::size_t accumulate = 64;
-  double lr = 0;                    // 0: 5e-6, with LoRA 1e-4
-  std::string schedule = "cosine";  // "constant", "linear"
-  double warmup = 0.1;              // below 1: share of the steps; else steps
-  double weight_decay = 0;
-  double clip = 1;
-  std::string precision = "bf16";  // "f32"; with lora also "int8", "int4"
 
   std::size_t max_length = 0;  // tokens of an example; 0: the model's context, at most 23,552
   std::string long_examples = "drop";  // or "cut"
-  std::size_t row_tokens = 2048;
   bool shuffle = true;
   bool group_by_length = false;
-  std::uint64_t seed = 42;
 
   // How tasks are learnt.
   std::string method = "pointwise";       // or "first": as `rerank --method` will ask
@@ -46,21 +40,11 @@ struct SftSettings {
   std::string ranking_target = "grades";  // or "order", the teacher's
   double ranking_weight = 1;
   std::size_t tasks_per_step = 8;
-  std::size_t passage_tokens = 512;
-
-  std::size_t lora = 0;   // rank; 0: all weights learn
-  double lora_alpha = 0;  // 0: the rank
-
-  std::size_t save_every = 100;
-  std::size_t keep = 2;
-  std::size_t validate_every = 0;
 
   // How validation tasks are ranked: "pointwise", "first", or "listwise", where the model answers
   // them in words. Empty: as tasks are learnt, without any listwise.
   std::string validation_method;
-  std::string mode = "reasoning";  // of listwise prompts, as `rerank --mode`
-  std::size_t max_tokens = 3072;   // of an answer, its thoughts included
-  std::size_t samples = 4;         // answers that samples.jsonl gets each time
+  std::size_t max_tokens = 3072;  // of an answer, its thoughts included
 
   bool validates_answers() const;
 };
@@ -72,8 +56,7 @@ Status check_settings(const SftSettings& settings, std::size_t context_length);
 Json to_json(const SftSettings& settings);
 Result<SftSettings> sft_settings_from_json(const Json& json, const std::string& where);
 
-// What the settings mean for the parts.
-LearnerOptions learner_options(const SftSettings& settings);
+// What the settings mean for the parts, beside learner_options().
 RankingTaskOptions task_options(const SftSettings& settings, std::size_t context_length);
 // Of validation tasks that are not answered in words.
 RankingTaskOptions validation_task_options(const SftSettings& settings, std::size_t context_length);

@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "rr/train/internal/learning_settings.h"
+#include "rr/train/learning_settings.h"
 #include "rr/weights/fingerprint.h"
 #include "rr/weights/lora_adapter.h"
 
@@ -58,7 +58,7 @@ Result<RunModel> run_model_from_json(const Json& run, const std::string& where) 
     if (settings.contains("adapter")) settings.at("adapter").get_to(model.adapters);
     const auto rank = settings.at("lora").get<std::size_t>();
     const auto alpha = settings.at("lora-alpha").get<double>();
-    model.lora = internal::lora_shape(rank, alpha);
+    model.lora = lora_shape(rank, alpha);
   } catch (const Json::exception& error) {
     return Error{Errc::kMalformed,
                  fmt::format("expected the settings of a run of this version, found others ({})",

@@ -149,8 +149,9 @@ struct GrpoTrainer::Sums {
   }
 };
 
-GrpoTrainer::GrpoTrainer(GrpoModel model, const GrpoTasks& train, const GrpoTasks* validation,
-                         const GrpoOptions& options, ThreadPool& pool, Ranks& ranks)
+GrpoTrainer::GrpoTrainer(GrpoModel model, const PromptedTasks& train,
+                         const PromptedTasks* validation, const GrpoOptions& options,
+                         ThreadPool& pool, Ranks& ranks)
     : model_(std::move(model)),
       train_(train),
       validation_(validation),

@@ -20,11 +20,11 @@
 #include "rr/train/epoch_order.h"
 #include "rr/train/gradient_sum.h"
 #include "rr/train/grpo/collapse_watch.h"
-#include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/policy_loss.h"
-#include "rr/train/grpo/ranking_quality.h"
 #include "rr/train/grpo/reward.h"
 #include "rr/train/grpo/rollout.h"
+#include "rr/train/ranking/prompted_tasks.h"
+#include "rr/train/ranking/ranking_quality.h"
 #include "rr/train/schedule.h"
 
 namespace rr {
@@ -143,7 +143,7 @@ struct GrpoModel {
 class GrpoTrainer {
  public:
   // Everything must outlive the trainer. `validation` may be null.
-  GrpoTrainer(GrpoModel model, const GrpoTasks& train, const GrpoTasks* validation,
+  GrpoTrainer(GrpoModel model, const PromptedTasks& train, const PromptedTasks* validation,
               const GrpoOptions& options, ThreadPool& pool, Ranks& ranks);
 
   // Goes on from the run's newest checkpoint, if there is one. `damaged` gets those passed over.
@@ -190,8 +190,8 @@ class GrpoTrainer {
   Status save(const RunFolder& folder, GrpoListener& listener);
 
   GrpoModel model_;
-  const GrpoTasks& train_;
-  const GrpoTasks* validation_;
+  const PromptedTasks& train_;
+  const PromptedTasks* validation_;
   GrpoOptions options_;
   ThreadPool& pool_;
   Ranks& ranks_;

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "rr/train/internal/learning_settings.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
@@ -24,13 +23,10 @@ double learning_rate(const GrpoSettings& settings) {
 // The one list of the settings' names.
 template <typename Settings, typename Visit>
 static void for_each_setting(Settings& settings, const Visit& visit) {
-  visit("model", settings.model);
+  internal::for_each_learning_setting(settings, visit);
   visit("adapter", settings.adapters);
   visit("tasks", settings.tasks);
   visit("validation", settings.validation);
-  visit("chat-template", settings.chat_template);
-  visit("mode", settings.mode);
-  visit("passage-tokens", settings.passage_tokens);
   visit("steps", settings.steps);
   visit("tasks-per-step", settings.tasks_per_step);
   visit("group", settings.group);
@@ -38,11 +34,6 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("epochs", settings.epochs);
   visit("max-tokens", settings.max_tokens);
   visit("max-prompt", settings.max_prompt);
-  visit("lr", settings.lr);
-  visit("schedule", settings.schedule);
-  visit("warmup", settings.warmup);
-  visit("weight-decay", settings.weight_decay);
-  visit("clip", settings.clip);
   visit("clip-low", settings.clip_low);
   visit("clip-high", settings.clip_high);
   visit("dual-clip", settings.dual_clip);
@@ -52,19 +43,20 @@ static void for_each_setting(Settings& settings, const Visit& visit) {
   visit("deviation", settings.deviation);
   visit("refills", settings.refills);
   visit("reward", settings.reward);
-  visit("precision", settings.precision);
   visit("agreement", settings.agreement);
-  visit("row-tokens", settings.row_tokens);
-  visit("lora", settings.lora);
-  visit("lora-alpha", settings.lora_alpha);
-  visit("seed", settings.seed);
-  visit("save-every", settings.save_every);
-  visit("keep", settings.keep);
-  visit("validate-every", settings.validate_every);
-  visit("samples", settings.samples);
+}
+
+GrpoSettings::GrpoSettings() {
+  schedule = "constant";
+  weight_decay = 0.01;
+  row_tokens = 8192;
+  lora = 32;
+  save_every = 25;
+  validate_every = 100;
 }
 
 Status check_settings(const GrpoSettings& settings, std::size_t context_length) {
+  RR_TRY_STATUS(check_learning_settings(settings));
   if (settings.group < 2) {
     return wrong(
         fmt::format("expected groups of at least 2 replies, found {}: a reply is weighed "
@@ -76,18 +68,12 @@ Status check_settings(const GrpoSettings& settings, std::size_t context_length) 
                                     {"mini-batches", settings.mini_batches},
                                     {"epochs", settings.epochs},
                                     {"max-tokens", settings.max_tokens},
-                                    {"refills", settings.refills},
-                                    {"save-every", settings.save_every}}) {
+                                    {"refills", settings.refills}}) {
     if (value == 0) return wrong(fmt::format("expected {} to be at least 1, found 0", name));
   }
-  for (const auto& [name, value] : {std::pair("lr", settings.lr),
-                                    {"warmup", settings.warmup},
-                                    {"weight-decay", settings.weight_decay},
-                                    {"clip", settings.clip},
-                                    {"kl", settings.kl},
+  for (const auto& [name, value] : {std::pair("kl", settings.kl),
                                     {"clip-low", settings.clip_low},
                                     {"clip-high", settings.clip_high},
-                                    {"lora-alpha", settings.lora_alpha},
                                     {"agreement", settings.agreement}}) {
     if (std::isfinite(value) && value >= 0) continue;
     return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
@@ -96,7 +82,6 @@ Status check_settings(const GrpoSettings& settings, std::size_t context_length) 
     return wrong(fmt::format("expected dual-clip to be above 1, or 0 for none, found {}",
                              settings.dual_clip));
   }
-  RR_TRY_STATUS(internal::check_adapters(settings));
   if (!settings.adapters.empty() &&
       (settings.precision == "int8" || settings.precision == "int4")) {
     return wrong(
@@ -120,13 +105,9 @@ Result<GrpoSettings> grpo_settings_from_json(const Json& json, const std::string
   return internal::settings_from_json<GrpoSettings>(json, where);
 }
 
-LearnerOptions learner_options(const GrpoSettings& settings) {
-  return internal::learner_options_of(settings);
-}
-
 Result<GrpoOptions> grpo_options(const GrpoSettings& settings) {
   GrpoOptions options;
-  options.schedule = internal::schedule_of(settings, learning_rate(settings), settings.steps);
+  options.schedule = schedule_of(settings, learning_rate(settings), settings.steps);
   options.optimiser.weight_decay = settings.weight_decay;
   options.clip = settings.clip;
   options.tasks_per_step = settings.tasks_per_step;

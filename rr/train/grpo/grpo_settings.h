@@ -7,23 +7,22 @@
 
 #include "rr/base/json.h"
 #include "rr/base/result.h"
-#include "rr/nn/learner.h"
 #include "rr/train/grpo/grpo.h"
+#include "rr/train/learning_settings.h"
 #include "rr/train/sft_settings.h"
 
 namespace rr {
 
 // What a run of reinforcement learning is asked to do: the flags of `train grpo`, the keys of its
 // configuration file and the "settings" of run.json, by the same names. Defaults are the published
-// system's (7B: full; 32B: LoRA), but for lengths, which the model bounds.
-struct GrpoSettings {
-  std::string model;
+// system's (7B: full; 32B: LoRA), but for lengths, which the model bounds. Without a learning rate:
+// 1e-6, with LoRA 1e-5.
+struct GrpoSettings : LearningSettings {
+  GrpoSettings();
+
   std::vector<std::string> adapters;  // folded into the model before it learns
   std::string tasks;
   std::string validation;  // empty: none
-  std::string chat_template;
-  std::string mode = "reasoning";
-  std::size_t passage_tokens = 512;
 
   std::size_t steps = 200;
   std::size_t tasks_per_step = 16;
@@ -32,12 +31,6 @@ struct GrpoSettings {
   std::size_t epochs = 1;
   std::size_t max_tokens = 3072;
   std::size_t max_prompt = 20480;
-
-  double lr = 0;                      // 0: 1e-6, with LoRA 1e-5
-  std::string schedule = "constant";  // "linear", "cosine"
-  double warmup = 0;                  // below 1: share of the steps; else steps
-  double weight_decay = 0.01;
-  double clip = 1;
 
   double clip_low = 0.2;
   double clip_high = 0.2;
@@ -49,17 +42,7 @@ struct GrpoSettings {
   std::size_t refills = 1;
   Json reward = Json::object();  // RewardOptions
 
-  std::string precision = "bf16";  // "f32"; with lora also "int8", "int4"
-  double agreement = 0;            // 0: 1e-3, in f32 1e-5
-  std::size_t row_tokens = 8192;
-  std::size_t lora = 32;  // rank; 0: all weights learn
-  double lora_alpha = 0;  // 0: the rank
-  std::uint64_t seed = 42;
-
-  std::size_t save_every = 25;
-  std::size_t keep = 2;
-  std::size_t validate_every = 100;
-  std::size_t samples = 4;
+  double agreement = 0;  // 0: 1e-3, in f32 1e-5
 };
 
 // Refuses in one sentence what cannot be meant: a group of one, no step, a learning rate below 0,
@@ -69,8 +52,8 @@ Status check_settings(const GrpoSettings& settings, std::size_t context_length);
 Json to_json(const GrpoSettings& settings);
 Result<GrpoSettings> grpo_settings_from_json(const Json& json, const std::string& where);
 
-// What the settings mean for the parts. Requires settings that were checked.
-LearnerOptions learner_options(const GrpoSettings& settings);
+// What the settings mean for the parts, beside learner_options(). Requires settings that were
+// checked.
 Result<GrpoOptions> grpo_options(const GrpoSettings& settings);
 
 // The most tokens of a prompt: what the settings say, and what the context leaves beside a reply.

@@ -98,7 +98,7 @@ void get_group(RecordReader& reader, std::span<RolloutGroup> groups) {
 
 // Of this rank alone.
 Result<std::optional<std::vector<RolloutGroup>>> write_share(
-    Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
+    Generator& generator, const PromptedTasks& tasks, std::span<const std::size_t> chosen,
     std::size_t step, const RolloutOptions& options, const RolloutProgress& on_progress,
     const std::atomic<bool>& stop) {
   const std::size_t count = chosen.size() * options.group_size;
@@ -106,7 +106,7 @@ Result<std::optional<std::vector<RolloutGroup>>> write_share(
   std::vector<GenerationId> submitted;
   Status status = ok_status();
   for (std::size_t i = 0; i < count && status.ok(); ++i) {
-    const GrpoTask& task = tasks.tasks[chosen[i / options.group_size]];
+    const PromptedTask& task = tasks.tasks[chosen[i / options.group_size]];
     GenerationRequest request;
     request.prompt = task.prompt;
     request.stages = {FreeStage{options.max_tokens, {}}};
@@ -145,7 +145,7 @@ bool RolloutGroup::teaches() const {
 }
 
 Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
-    Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
+    Generator& generator, const PromptedTasks& tasks, std::span<const std::size_t> chosen,
     std::size_t step, const RolloutOptions& options, Ranks& ranks,
     const RolloutProgress& on_progress, const std::atomic<bool>& stop) {
   std::vector<std::size_t> costs;
@@ -176,7 +176,7 @@ Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
   return std::optional(std::move(groups));
 }
 
-void judge_rollouts(std::span<RolloutGroup> groups, const GrpoTasks& tasks,
+void judge_rollouts(std::span<RolloutGroup> groups, const PromptedTasks& tasks,
                     const RewardOptions& reward, std::size_t max_tokens,
                     bool divides_by_deviation) {
   for (RolloutGroup& group : groups) {

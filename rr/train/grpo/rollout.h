@@ -12,8 +12,8 @@
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
 #include "rr/ranks/ranks.h"
-#include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/reward.h"
+#include "rr/train/ranking/prompted_tasks.h"
 
 namespace rr {
 
@@ -29,7 +29,7 @@ struct Rollout {
 
 // The rollouts of one task.
 struct RolloutGroup {
-  std::size_t task = 0;  // in GrpoTasks::tasks
+  std::size_t task = 0;  // in PromptedTasks::tasks
   std::vector<Rollout> rollouts;
 
   // Whether some rollout was better than another.
@@ -52,12 +52,12 @@ using RolloutProgress = std::function<void(std::size_t done, std::size_t total)>
 // written. nullopt where `stop` was set on one of them before all were written. Fails where a
 // generator does.
 Result<std::optional<std::vector<RolloutGroup>>> write_rollouts(
-    Generator& generator, const GrpoTasks& tasks, std::span<const std::size_t> chosen,
+    Generator& generator, const PromptedTasks& tasks, std::span<const std::size_t> chosen,
     std::size_t step, const RolloutOptions& options, Ranks& ranks,
     const RolloutProgress& on_progress, const std::atomic<bool>& stop);
 
 // Rewards the rollouts and weighs them against their group (advantage.h).
-void judge_rollouts(std::span<RolloutGroup> groups, const GrpoTasks& tasks,
+void judge_rollouts(std::span<RolloutGroup> groups, const PromptedTasks& tasks,
                     const RewardOptions& reward, std::size_t max_tokens, bool divides_by_deviation);
 
 }  // namespace rr

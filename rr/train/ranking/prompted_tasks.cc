@@ -1,4 +1,4 @@
-#include "rr/train/grpo/grpo_tasks.h"
+#include "rr/train/ranking/prompted_tasks.h"
 
 #include <fmt/core.h>
 
@@ -22,17 +22,18 @@ bool has_something_to_find(const RankingTask& task) {
 
 }  // namespace
 
-std::size_t GrpoTasks::longest_prompt() const {
+std::size_t PromptedTasks::longest_prompt() const {
   std::size_t longest = 0;
-  for (const GrpoTask& task : tasks) longest = std::max(longest, task.prompt.size());
+  for (const PromptedTask& task : tasks) longest = std::max(longest, task.prompt.size());
   return longest;
 }
 
-Result<GrpoTasks> read_grpo_tasks(const std::filesystem::path& path, const PromptBuilder& prompts,
-                                  const TextModel& model, std::size_t max_prompt_tokens) {
+Result<PromptedTasks> read_prompted_tasks(const std::filesystem::path& path,
+                                          const PromptBuilder& prompts, const TextModel& model,
+                                          std::size_t max_prompt_tokens) {
   RR_TRY(const std::string bytes, read_file(path));
   RR_TRY(std::vector<RankingTask> read, read_ranking_tasks(path));
-  GrpoTasks tasks;
+  PromptedTasks tasks;
   tasks.num_read = read.size();
   tasks.sha256 = sha256_hex(std::as_bytes(std::span(bytes)));
   for (RankingTask& task : read) {

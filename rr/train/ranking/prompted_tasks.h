@@ -13,14 +13,14 @@
 namespace rr {
 
 // A list to rank, with the prompt that asks for it as tokens.
-struct GrpoTask {
+struct PromptedTask {
   RankingTask task;
   TokenIds prompt;
 };
 
 // The tasks of a file that rewards can teach something, and how many cannot.
-struct GrpoTasks {
-  std::vector<GrpoTask> tasks;
+struct PromptedTasks {
+  std::vector<PromptedTask> tasks;
   std::size_t num_read = 0;
   std::size_t num_long = 0;           // prompts of more than max_prompt_tokens
   std::size_t num_hopeless = 0;       // no passage is relevant, or every one is
@@ -35,7 +35,8 @@ struct GrpoTasks {
 // Reads ranking_tasks.jsonl (docs/formats/training-data.md). Tasks that cannot teach are left out
 // and counted. Refused: what the format refuses, a relevant passage that is not in the list, a file
 // of which nothing is left.
-Result<GrpoTasks> read_grpo_tasks(const std::filesystem::path& path, const PromptBuilder& prompts,
-                                  const TextModel& model, std::size_t max_prompt_tokens);
+Result<PromptedTasks> read_prompted_tasks(const std::filesystem::path& path,
+                                          const PromptBuilder& prompts, const TextModel& model,
+                                          std::size_t max_prompt_tokens);
 
 }  // namespace rr

@@ -1,4 +1,4 @@
-#include "rr/train/grpo/ranking_quality.h"
+#include "rr/train/ranking/ranking_quality.h"
 
 #include <numeric>
 #include <vector>
@@ -34,7 +34,7 @@ void add_to_metrics(const RankingQuality& quality, Json& line) {
 }
 
 Result<std::optional<RankingQuality>> measure_quality(
-    Generator& generator, const GrpoTasks& tasks, const RewardOptions& reward,
+    Generator& generator, const PromptedTasks& tasks, const RewardOptions& reward,
     std::size_t max_tokens, std::size_t num_samples, Ranks& ranks,
     const std::function<Status(Json sample)>& on_sample, const std::atomic<bool>& stop) {
   RolloutOptions greedy;

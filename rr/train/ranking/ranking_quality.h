@@ -9,9 +9,9 @@
 #include "rr/base/result.h"
 #include "rr/lm/generator.h"
 #include "rr/ranks/ranks.h"
-#include "rr/train/grpo/grpo_tasks.h"
 #include "rr/train/grpo/reward.h"
 #include "rr/train/grpo/rollout.h"
+#include "rr/train/ranking/prompted_tasks.h"
 
 namespace rr {
 
@@ -30,7 +30,7 @@ void add_to_metrics(const RankingQuality& quality, Json& line);
 // their step. The ranks share the tasks, and each hears all. nullopt where `stop` was set before
 // all were written. Requires a generator with a text model.
 Result<std::optional<RankingQuality>> measure_quality(
-    Generator& generator, const GrpoTasks& tasks, const RewardOptions& reward,
+    Generator& generator, const PromptedTasks& tasks, const RewardOptions& reward,
     std::size_t max_tokens, std::size_t num_samples, Ranks& ranks,
     const std::function<Status(Json sample)>& on_sample, const std::atomic<bool>& stop);
 
