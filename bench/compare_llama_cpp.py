@@ -4,8 +4,8 @@
     compare_llama_cpp.py BENCH MODEL.gguf [--threads 2] [--rounds 2] [--work DIR]
 
 BENCH is the built decoder_bench. Needs llama-cpp-python. The model is converted to BF16, Q8_0 and
-Q4_0 for llama.cpp, beside its own type; each is tried with llama.cpp's repacked kernels and, where
-these crash, without. Programs run one after another, each in its own process, in several rounds; the
+Q4_0 for llama.cpp, beside its own type (--types own BF16 ...); each is tried with llama.cpp's repacked
+kernels and, where these crash, without, and with and without flash attention. Programs run one after another, each in its own process, in several rounds; the
 median of each figure counts. Figures are said as they come, and after each round the table so far.
 """
 
@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 BASELINE = pathlib.Path(__file__).with_name("llama_cpp_baseline.py")
-TYPES = ["BF16", "Q8_0", "Q4_0"]
+TYPES = ["own", "BF16", "Q8_0", "Q4_0"]
 
 
 def key_of(figure: dict) -> str | None:
@@ -32,15 +32,16 @@ def key_of(figure: dict) -> str | None:
 
 
 def run(name: str, command: list[str], figures: dict) -> bool:
-    """Adds the figures that the command prints to the lists of `figures`, all or none; False where it failed."""
+    """Adds the best of each figure that the command prints to the lists of `figures`, all or none; False where it failed."""
     found = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         for line in process.stdout:
             figure = json.loads(line)
             key = key_of(figure)
             if key is not None:
-                found[key] = figure["tokens_per_second"]
-            print(f"{name}:", f"{key} {found[key]:,.1f}" if key else line.strip(), file=sys.stderr, flush=True)
+                found[key] = max(found.get(key, 0), figure["tokens_per_second"])
+            said = f"{key} {figure['tokens_per_second']:,.1f}" if key else line.strip()
+            print(f"{name}:", said, file=sys.stderr, flush=True)
     if process.returncode != 0:
         return False
     for key, value in found.items():
@@ -85,20 +86,22 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=2, help="runs of each figure in a round, of which the best counts")
     parser.add_argument("--prefill", nargs="*", default=["512", "2783", "4096"])
     parser.add_argument("--depths", nargs="*", default=["128", "2783"])
     parser.add_argument("--batches", nargs="*", default=["4", "8", "16", "32"])
     parser.add_argument("--batch-depth", default="128", help="of each of --batches")
     parser.add_argument("--shared", nargs="*", default=["4096"])
     parser.add_argument("--compute", nargs="*", default=["bf16", "int8", "int4"], help="our ways")
-    parser.add_argument("--types", nargs="*", default=TYPES, help="of llama.cpp's conversions")
+    parser.add_argument("--types", nargs="*", default=TYPES, choices=TYPES, help="llama.cpp's")
+    parser.add_argument("--ubatch", nargs="*", default=["512", "256"], help="llama.cpp's, of which the best counts")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp"))
     args = parser.parse_args()
-    options = ["--threads", str(args.threads), "--repeat", "2", "--prefill", *args.prefill]
+    options = ["--threads", str(args.threads), "--repeat", str(args.repeat), "--prefill", *args.prefill]
     options += ["--depths", *args.depths, "--batches", *args.batches]
     options += ["--batch-depth", args.batch_depth]
     options += ["--shared", *args.shared]
-    files = {"own type": args.model} | {kind: converted(args.model, kind, args.work) for kind in args.types}
+    files = {kind: args.model if kind == "own" else converted(args.model, kind, args.work) for kind in args.types}
     names = [f"reasonrank {way}" for way in args.compute] + [f"llama.cpp {name}" for name in files]
     results = {name: collections.defaultdict(list) for name in names}
     for _ in range(args.rounds):
@@ -106,7 +109,8 @@ def main() -> None:
             name = f"reasonrank {way}"
             run(name, [args.bench, args.model, "--compute", way] + options, results[name])
         for kind, path in files.items():
-            run_llama_cpp(f"llama.cpp {kind}", path, options, results[f"llama.cpp {kind}"])
+            theirs = options + ["--ubatch", *args.ubatch]
+            run_llama_cpp(f"llama.cpp {kind}", path, theirs, results[f"llama.cpp {kind}"])
         print_table(results)
 
 

@@ -2,11 +2,12 @@
 """Times llama.cpp on the same work as decoder_bench, for comparison.
 
 Needs the Python package llama-cpp-python. Prints one JSON object a line:
-{"what": "prefill", "tokens": 512, "tokens_per_second": ...} and
-{"what": "decode", "depth": 128, "sequences": 1, "tokens_per_second": ...}.
+{"what": "prefill", "tokens": 512, "tokens_per_second": ..., "flash": 1, "ubatch": 512} and
+{"what": "decode", "depth": 128, "sequences": 1, "tokens_per_second": ..., ...}.
 
-Each figure is the best of --repeat runs. Tokens are pseudo-random, as in decoder_bench: the speed of
-a dense model does not depend on them.
+Each figure is the best of --repeat runs, and comes for each of --flash and --ubatch, none of which is
+the fastest everywhere. Tokens are pseudo-random, as in decoder_bench: the speed of a dense model does not depend
+on them.
 """
 
 import argparse
@@ -39,25 +40,27 @@ def quantize(source: str, target: str, file_type: str, threads: int) -> None:
 
 
 class Engine:
-    def __init__(self, path: str, context: int, sequences: int, args):
+    # shares: sequences have cells in common, which only one buffer for all can do; separate ones
+    # are faster with a buffer each.
+    def __init__(self, args, context: int, sequences: int, flash: int, ubatch: int, shares: bool = False):
         model_params = ll.llama_model_default_params()
         model_params.use_extra_bufts = bool(args.repack)
         model_params.n_gpu_layers = 0
-        self.model = ll.llama_model_load_from_file(path.encode(), model_params)
+        self.model = ll.llama_model_load_from_file(args.model.encode(), model_params)
         if not self.model:
-            sys.exit(f"{path}: llama.cpp cannot load it")
+            sys.exit(f"{args.model}: llama.cpp cannot load it")
         params = ll.llama_context_default_params()
         params.n_ctx = context
         params.n_batch = 4096
-        params.n_ubatch = 512
+        params.n_ubatch = ubatch
         params.n_seq_max = sequences
         params.n_threads = args.threads
         params.n_threads_batch = args.threads
-        params.flash_attn_type = args.flash
-        params.kv_unified = sequences > 1
+        params.flash_attn_type = flash
+        params.kv_unified = shares
         self.context = ll.llama_init_from_model(self.model, params)
         if not self.context:
-            sys.exit(f"{path}: llama.cpp cannot make a context of {context} tokens")
+            sys.exit(f"{args.model}: llama.cpp cannot make a context of {context} tokens")
         self.memory = ll.llama_get_memory(self.context)
         self.vocabulary = ll.llama_vocab_n_tokens(ll.llama_model_get_vocab(self.model))
         self.rng = np.random.default_rng(1)
@@ -137,6 +140,32 @@ def shared_speed(engine: Engine, depth: int, sequences: int, steps: int, repeat:
     return best
 
 
+def figures_of(args, flash: int, ubatch: int, is_first_ubatch: bool):
+    engine = Engine(args, max([4096, *args.prefill]) + 256, 1, flash, ubatch)
+    for tokens in args.prefill:
+        yield dict(what="prefill", tokens=tokens, tokens_per_second=prefill_speed(engine, tokens, args.repeat))
+    # One token a sequence: micro-batches make no difference.
+    for depth in args.depths if is_first_ubatch else []:
+        speed = decode_speed(engine, depth, 1, 32, args.repeat)
+        yield dict(what="decode", depth=depth, sequences=1, tokens_per_second=speed)
+    engine.close()
+    if not is_first_ubatch:
+        return
+    for depth in args.shared:
+        engine = Engine(args, depth + 32 * 128, 32, flash, ubatch, shares=True)
+        speed = shared_speed(engine, depth, 32, 8, args.repeat)
+        yield dict(what="decode shared", depth=depth, sequences=32, tokens_per_second=speed)
+        engine.close()
+    if not args.batches:
+        return
+    depth = args.batch_depth
+    engine = Engine(args, max(args.batches) * (depth + 256), max(args.batches), flash, ubatch)
+    for sequences in args.batches:
+        speed = decode_speed(engine, depth, sequences, 16, args.repeat)
+        yield dict(what="decode", depth=depth, sequences=sequences, tokens_per_second=speed)
+    engine.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="a GGUF file")
@@ -147,7 +176,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="*", default=[4, 8, 16, 32])
     parser.add_argument("--batch-depth", type=int, default=128, help="of each of --batches")
     parser.add_argument("--shared", type=int, nargs="*", default=[4096])
-    parser.add_argument("--flash", type=int, choices=[0, 1], default=1)
+    parser.add_argument("--flash", type=int, nargs="+", choices=[0, 1], default=[1, 0], help="attention, on and off")
+    parser.add_argument("--ubatch", type=int, nargs="+", default=[512, 256], help="tokens of a micro-batch")
     # Its AMX kernels for quantised weights crash on some virtual machines: 0 does without them.
     parser.add_argument("--repack", type=int, choices=[0, 1], default=1)
     parser.add_argument("--convert", choices=list(FILE_TYPES), help="write --to in this type, and end")
@@ -160,27 +190,10 @@ def main() -> None:
     if args.convert:
         quantize(args.model, args.to, args.convert, args.threads)
         return
-    say = lambda **figure: print(json.dumps(figure), flush=True)
-    engine = Engine(args.model, max([4096, *args.prefill]) + 256, 1, args)
-    for tokens in args.prefill:
-        say(what="prefill", tokens=tokens, tokens_per_second=prefill_speed(engine, tokens, args.repeat))
-    for depth in args.depths:
-        speed = decode_speed(engine, depth, 1, 32, args.repeat)
-        say(what="decode", depth=depth, sequences=1, tokens_per_second=speed)
-    engine.close()
-    for depth in args.shared:
-        engine = Engine(args.model, depth + 32 * 128, 32, args)
-        speed = shared_speed(engine, depth, 32, 8, args.repeat)
-        say(what="decode shared", depth=depth, sequences=32, tokens_per_second=speed)
-        engine.close()
-    if not args.batches:
-        return
-    depth = args.batch_depth
-    engine = Engine(args.model, max(args.batches) * (depth + 256), max(args.batches), args)
-    for sequences in args.batches:
-        speed = decode_speed(engine, depth, sequences, 16, args.repeat)
-        say(what="decode", depth=depth, sequences=sequences, tokens_per_second=speed)
-    engine.close()
+    for flash in args.flash:
+        for ubatch in args.ubatch:
+            for figure in figures_of(args, flash, ubatch, ubatch == args.ubatch[0]):
+                print(json.dumps(figure | dict(flash=flash, ubatch=ubatch)), flush=True)
 
 
 if __name__ == "__main__":

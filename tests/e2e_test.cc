@@ -28,7 +28,9 @@ TEST_F(Program, ExplainsItself) {
         "convert",    "convert run",    "convert corpus", "check-data",
         "synthesize", "filter",         "decontaminate",  "split",
         "export",     "fix-text",       "model",          "model pull",
-        "model info", "model tokenize", "model score",    "model generate"}) {
+        "model info", "model tokenize", "model score",    "model generate",
+        "train",      "train sft",      "train grpo",     "reward",
+        "report",     "cost",           "bench"}) {
     const Outcome help = run(fmt::format("$R {} --help", command));
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("reasonrank")) << command;
@@ -262,6 +264,17 @@ TEST_F(WithModel, SearchesAndReranksAsWithARunOfTheSameSearch) {
   ASSERT_EQ(
       run("$R rerank --replay o2.jsonl --index idx --topics topics.jsonl -o o3.trec").exit_code, 0);
   EXPECT_EQ(read_file(directory_ / "o3.trec").value(), by_run);
+}
+
+TEST_F(WithModel, MeasuresWindowsAndHowTheyAreScheduled) {
+  const Outcome outcome = run("$R bench --repeat 0 --topics 2 --depth 30 --max-thinking 4");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, Not(HasSubstr("reading a prompt")));
+  for (const char* line :
+       {"samples of 200", "windows of 20 passages, 2 at once ", "2 at once, free answers",
+        "2 topics of 30 passages, each at its own pace", "in rounds of windows"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(line));
+  }
 }
 
 TEST_F(WithModel, ToolsSpeakJsonLines) {

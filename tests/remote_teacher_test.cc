@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/json.h"
 #include "rr/lm_remote/internal/scripted_server.h"
 #include "tests/synthesis_fixture.h"
@@ -322,9 +323,9 @@ TEST_F(RemoteTeacher, BothEndpointsMayGoDownAndComeBack) {
 TEST_F(RemoteTeacher, KilledAtAnyMomentItAsksNothingTwiceAndGivesTheSameSamples) {
   constexpr std::size_t kInFlight = 8;
   write_topics(200);
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   synthesize_undisturbed();
-  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+  const double whole = seconds_since(start);
   const std::vector<Json> expected = timeless("whole");
   std::mt19937 random(11);
   TeacherServer server;
@@ -338,7 +339,7 @@ TEST_F(RemoteTeacher, KilledAtAnyMomentItAsksNothingTwiceAndGivesTheSameSamples)
     fs::remove_all(directory_ / "work");
   };
   for (std::size_t killed = 0; killed < num_kills();) {
-    if (ends_before_kill(command, whole.count() / 2, random)) {
+    if (ends_before_kill(command, whole / 2, random)) {
       check();
     } else {
       ++killed;

@@ -1,8 +1,8 @@
-#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "rr/base/clock.h"
 #include "rr/base/json.h"
 #include "tests/shared_data.h"
 #include "tests/synthesis_fixture.h"
@@ -102,9 +102,9 @@ TEST_F(RecordedTeacher, GoesFromTopicsToTrainingFiles) {
 
 TEST_F(RecordedTeacher, KilledAtAnyMomentItGivesTheSameBytes) {
   write_inputs(1000);
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   ASSERT_EQ(run(synthesize("whole")).exit_code, 0);
-  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+  const double whole = seconds_since(start);
   const std::string command = synthesize("work");
   const auto expect_same = [&] {
     for (const char* file : {"samples.jsonl", "dropped.jsonl", "steps.jsonl"}) {
@@ -115,7 +115,7 @@ TEST_F(RecordedTeacher, KilledAtAnyMomentItGivesTheSameBytes) {
   };
   std::mt19937 random(7);
   for (std::size_t killed = 0; killed < num_kills();) {
-    if (ends_before_kill(command, whole.count(), random)) {
+    if (ends_before_kill(command, whole, random)) {
       expect_same();
       continue;
     }

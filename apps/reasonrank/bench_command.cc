@@ -20,6 +20,8 @@ struct Options {
   GeneratorCommandOptions generator;
   std::size_t repeat = 3;
   std::size_t topics = 16;
+  std::size_t depth = 0;
+  std::size_t max_thinking = WindowWork().thinking_tokens;
 };
 
 constexpr std::size_t kSamples = 8;
@@ -29,16 +31,17 @@ constexpr std::size_t kSamplePrompt = 2600;
 constexpr const char* kExamples =
     R"(Lines of reading and writing are of the model alone, the best of --repeat runs. The last ones are
 of the whole program, once: a sampled prompt, and prompts of 20 passages of 100 tokens (common
-words), 128 tokens of reasoning and the answer. docs/benchmarks.md has the same lines for machines
-that we know. Other programs that run meanwhile slow them down.
+words), --max-thinking tokens of reasoning and the answer. docs/benchmarks.md has the same lines
+for machines that we know. Other programs that run meanwhile slow them down.
 Examples:
   reasonrank bench
   reasonrank bench --compute int4 --topics 64
+  reasonrank bench --repeat 0 --topics 16 --depth 100
   reasonrank bench --model qwen2.5-0.5b-instruct.gguf --threads 4
   reasonrank bench --engine llama.cpp --model qwen2.5-0.5b-instruct-bf16.gguf)";
 
 void print_line(const std::string& what, double speed, const char* unit = "") {
-  fmt::print("{:<62}{:>8.{}f}{}\n", what, speed, speed < 100 ? 1 : 0, unit);
+  fmt::print("{:<62}{:>8.{}f}{}\n", what, speed, speed < 10 ? 2 : speed < 100 ? 1 : 0, unit);
   std::fflush(stdout);
 }
 
@@ -77,11 +80,21 @@ Status measure_generator(const Engine& engine, const Options& options) {
   if (options.topics > 0 && engine.text_model().chat != nullptr) {
     for (const bool is_free : {false, true}) {
       RR_TRY(const double windows,
-             speed.windows_per_minute(options.topics, {.free_answer = is_free}));
+             speed.windows_per_minute(options.topics, {.thinking_tokens = options.max_thinking,
+                                                       .free_answer = is_free}));
       print_line(fmt::format("windows of 20 passages, {} at once{}", options.topics,
                              is_free ? ", free answers" : ""),
                  windows, " a minute");
     }
+  }
+  if (options.topics > 0 && options.depth > 0 && engine.text_model().chat != nullptr) {
+    RR_TRY(const Pace pace,
+           speed.pace(options.topics, options.depth, {.thinking_tokens = options.max_thinking}));
+    const std::string work =
+        fmt::format("{} topics of {} passages, ", options.topics, options.depth);
+    print_line(work + "each at its own pace", pace.own_s, " s");
+    print_line(work + "in rounds of windows", pace.rounds_s, " s");
+    print_line("the rounds' time against the own pace's", pace.rounds_s / pace.own_s);
   }
   if (options.generator.stats) fmt::print(stderr, "{}", engine.stats());
   return ok_status();
@@ -98,7 +111,9 @@ Status measure(const Options& options) {
     fmt::print("{}\n", arithmetic_name(options.model, options.generator));
   }
   fmt::print("\n{:<62}{:>8}\n", "", "tokens/s");
-  if (engine.model) measure_decoder(*engine.model, options.repeat);  // no request runs yet
+  if (engine.model && options.repeat > 0) {
+    measure_decoder(*engine.model, options.repeat);  // no request runs yet
+  }
   return measure_generator(engine, options);
 }
 
@@ -109,13 +124,25 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_generator_options(*command, options->generator);
-  command->add_option("--repeat", options->repeat, "Runs of each, of which the best counts")
-      ->check(CLI::Range(1, 100))
+  command
+      ->add_option("--repeat", options->repeat,
+                   "Runs of each line of the model alone; 0: leave them out")
+      ->check(CLI::Range(0, 100))
       ->capture_default_str();
   command
       ->add_option("--topics", options->topics,
                    "Topics for the windows a minute, one window each; 0: leave them out")
       ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--depth", options->depth,
+          "Passages of each topic for another measurement: sliding windows at each topic's own "
+          "pace, and in rounds of all topics' windows; 0: leave it out")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--max-thinking", options->max_thinking, "Tokens of reasoning in a window")
+      ->check(CLI::Range(0, 32768))
       ->capture_default_str();
   command->footer(kExamples);
   command->callback([options, &exit_code] {

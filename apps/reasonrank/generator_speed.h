@@ -19,6 +19,13 @@ struct WindowWork {
   bool free_answer = false;
 };
 
+// Seconds that the same work takes in two ways.
+struct Pace {
+  double own_s = 0;  // each topic at its own pace
+  double rounds_s =
+      0;  // each topic's window with those of all others, the next ones after the last
+};
+
 // How fast a generator is at the work of this program, here and now. Texts are drawn from a list of
 // common words, others for each figure, so that nothing is known from an earlier one.
 class GeneratorSpeed {
@@ -29,13 +36,19 @@ class GeneratorSpeed {
   // Windows of `topics` topics, one each, all at once: windows a minute.
   Result<double> windows_per_minute(std::size_t topics, const WindowWork& work);
 
+  // Topics of `depth` passages in windows that slide by half their size, all at once: as the
+  // program goes about them, reading ahead, and in rounds, as programs that batch by window do.
+  Result<Pace> pace(std::size_t topics, std::size_t depth, const WindowWork& work);
+
   // `count` samples of one prompt at temperature 1, `tokens` each: tokens written a second, the
   // reading of the prompt included.
   Result<double> sampling(std::size_t prompt_tokens, std::size_t count, std::size_t tokens);
 
  private:
   std::string words(std::size_t count);
-  std::vector<Request> requests(std::size_t topics, const WindowWork& work);
+  std::vector<Request> requests(std::size_t topics, std::size_t depth, std::size_t passage_tokens);
+  Result<double> seconds_of(Generator& generator, std::size_t topics, std::size_t depth,
+                            const WindowWork& work, bool reads_ahead);
 
   Generator& generator_;
   RandomStream random_{1, 0};
