@@ -6,6 +6,7 @@ source=$(cd "$1" && pwd)
 rr=$(realpath "${RR:-$here/build/reasonrank}")
 limit=${LIMIT:-1000000}
 [[ -z ${MODEL:-} ]] || MODEL=$(realpath "$MODEL")
+[[ -z ${PACKS:-} ]] || PACKS=$(realpath "$PACKS")
 mkdir -p "$2"
 cd "$2"
 
