@@ -8,6 +8,48 @@ namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 16;
 
+// In as many sums as let a processor go on with the next while it adds; the same on all machines.
+double sum_of_squares(const float* g, std::size_t size) {
+  constexpr std::size_t kSums = 16;
+  double sums[kSums] = {};
+  std::size_t i = 0;
+  for (; i + kSums <= size; i += kSums) {
+    for (std::size_t s = 0; s < kSums; ++s) {
+      sums[s] += static_cast<double>(g[i + s]) * static_cast<double>(g[i + s]);
+    }
+  }
+  for (std::size_t s = 0; i + s < size; ++s) {
+    sums[s] += static_cast<double>(g[i + s]) * static_cast<double>(g[i + s]);
+  }
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+// What an update multiplies by.
+struct Factors {
+  float scale;
+  float beta1;
+  float new1;  // 1 - beta1
+  float beta2;
+  float new2;
+  float kept;  // of a weight beside its decay
+  float step;
+  float root;  // of 1 - beta2^t
+  float epsilon;
+};
+
+// Bound by memory where the compiler makes vectors of it: see CMakeLists.txt.
+void update_values(const Factors& f, std::size_t size, const float* __restrict g,
+                   float* __restrict m, float* __restrict v, float* __restrict w) {
+  for (std::size_t i = 0; i < size; ++i) {
+    const float gradient = g[i] * f.scale;
+    m[i] = f.beta1 * m[i] + f.new1 * gradient;
+    v[i] = f.beta2 * v[i] + f.new2 * (gradient * gradient);
+    w[i] = w[i] * f.kept - f.step * (m[i] / (std::sqrt(v[i]) / f.root + f.epsilon));
+  }
+}
+
 }  // namespace
 
 AdamW::AdamW(std::span<const Parameter> parameters, const AdamWOptions& options)
@@ -26,12 +68,8 @@ double AdamW::gradient_norm(ThreadPool& pool) const {
   std::vector<double> squares(chunks_.size());
   pool.run(chunks_.size(), [&](std::size_t c) {
     const Chunk& chunk = chunks_[c];
-    const float* const g = parameters_[chunk.parameter].gradient.data();
-    double sum = 0;
-    for (std::size_t i = chunk.begin; i < chunk.end; ++i) {
-      sum += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-    }
-    squares[c] = sum;
+    squares[c] = sum_of_squares(parameters_[chunk.parameter].gradient.data() + chunk.begin,
+                                chunk.end - chunk.begin);
   });
   double total = 0;
   for (const double square : squares) total += square;
@@ -47,25 +85,21 @@ void AdamW::update(const Chunk& chunk, double rate, double scale) {
   const Parameter& parameter = parameters_[chunk.parameter];
   const double t = static_cast<double>(num_steps_);
   const double decay = parameter.is_matrix() ? rate * options_.weight_decay : 0;
-  const auto kept = static_cast<float>(1 - decay);
-  const auto step_size = static_cast<float>(rate / (1 - std::pow(options_.beta1, t)));
-  const auto root = static_cast<float>(std::sqrt(1 - std::pow(options_.beta2, t)));
-  const auto beta1 = static_cast<float>(options_.beta1);
-  const auto beta2 = static_cast<float>(options_.beta2);
-  const auto new1 = static_cast<float>(1 - options_.beta1);
-  const auto new2 = static_cast<float>(1 - options_.beta2);
-  const auto epsilon = static_cast<float>(options_.epsilon);
-  const auto factor = static_cast<float>(scale);
-  float* const w = parameter.values.data();
-  const float* const g = parameter.gradient.data();
-  float* const m = first_[chunk.parameter].data();
-  float* const v = second_[chunk.parameter].data();
-  for (std::size_t i = chunk.begin; i < chunk.end; ++i) {
-    const float gradient = g[i] * factor;
-    m[i] = beta1 * m[i] + new1 * gradient;
-    v[i] = beta2 * v[i] + new2 * (gradient * gradient);
-    w[i] = w[i] * kept - step_size * (m[i] / (std::sqrt(v[i]) / root + epsilon));
-  }
+  const Factors factors = {
+      static_cast<float>(scale),
+      static_cast<float>(options_.beta1),
+      static_cast<float>(1 - options_.beta1),
+      static_cast<float>(options_.beta2),
+      static_cast<float>(1 - options_.beta2),
+      static_cast<float>(1 - decay),
+      static_cast<float>(rate / (1 - std::pow(options_.beta1, t))),
+      static_cast<float>(std::sqrt(1 - std::pow(options_.beta2, t))),
+      static_cast<float>(options_.epsilon),
+  };
+  update_values(factors, chunk.end - chunk.begin, parameter.gradient.data() + chunk.begin,
+                first_[chunk.parameter].data() + chunk.begin,
+                second_[chunk.parameter].data() + chunk.begin,
+                parameter.values.data() + chunk.begin);
 }
 
 double clip_factor(double norm, double limit) {

@@ -1,5 +1,7 @@
 #include "rr/nn/internal/added_product.h"
 
+#include "rr/nn/internal/dnnl_versions.h"
+
 namespace rr::internal {
 namespace {
 
@@ -25,7 +27,7 @@ struct AddedProducts::Product {
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(added);
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    return {dnnl::matmul::desc(a, b, out), attributes, cpu_engine()};
+    return describe_product(cpu_engine(), a, b, out, attributes);
   }
 
   dnnl::matmul::primitive_desc description;

@@ -6,11 +6,14 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "rr/base/check.h"
 #include "rr/base/cpu.h"
+#include "rr/nn/internal/dnnl_versions.h"
+#include "rr/nn/internal/pair_blocks.h"
 #include "rr/nn/internal/product_amx.h"
 #include "rr/nn/internal/quantised_linear.h"
 #include "rr/nn/internal/strip_linear.h"
@@ -50,12 +53,12 @@ Tag weight_tag(ProductFamily family) {
 
 dnnl::matmul::primitive_desc describe(memory::data_type type, std::size_t rows,
                                       const memory::desc& weight) {
-  const auto dims = weight.dims();
+  const memory::dims dims = dims_of(weight);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const memory::desc in({dim(rows), dims[0]}, type, Tag::ab);
   const memory::desc out({dim(rows), dims[1]}, memory::data_type::f32, Tag::ab);
-  return {dnnl::matmul::desc(in, weight, out), attributes, cpu_engine()};
+  return describe_product(cpu_engine(), in, weight, out, attributes);
 }
 
 // oneDNN takes a limit before its first product alone.
@@ -109,6 +112,28 @@ Element attention_element(ProductFamily family, bool force_generic) {
   return attends_in_bf16 ? Element::kBf16 : activation_element(family);
 }
 
+namespace {
+
+// The layout of a weight in bf16, where it is of pair_blocks.h.
+std::optional<PairBlocks> pair_blocks_of(memory::data_type type, const memory::desc& weight,
+                                         const MatrixBlocks& layout) {
+  if (type != memory::data_type::bf16) return std::nullopt;
+  if (layout.dimensions != memory::dims{0, 1, 0} || layout.sizes[0] != 16 || layout.sizes[2] != 2) {
+    return std::nullopt;
+  }
+  const memory::dims dims = dims_of(weight);
+  const memory::dim width = layout.sizes[1];
+  const bool is_dense =
+      layout.offset == 0 && layout.strides[0] == 32 * width && layout.strides[1] == dims[0] * width;
+  if (!is_dense || width % 16 != 0 || dims[0] % 32 != 0 || dims[1] % width != 0) {
+    return std::nullopt;
+  }
+  const auto size = [](memory::dim value) { return static_cast<std::size_t>(value); };
+  return PairBlocks{size(dims[1]), size(dims[0]), size(width)};
+}
+
+}  // namespace
+
 // The products of one shape of weight, for each number of rows.
 class ProductCache::Shape {
  public:
@@ -117,9 +142,13 @@ class ProductCache::Shape {
         weight_(
             describe(type_, kLayoutRows,
                      memory::desc({dim(num_inputs), dim(num_outputs)}, type_, weight_tag(family)))
-                .weights_desc()) {}
+                .weights_desc()),
+        blocks_(blocks_of(weight_)),
+        pair_blocks_(pair_blocks_of(type_, weight_, blocks_)) {}
 
   const memory::desc& weight() const { return weight_; }
+  const MatrixBlocks& blocks() const { return blocks_; }
+  const std::optional<PairBlocks>& pair_blocks() const { return pair_blocks_; }
 
   void execute(std::size_t rows, const void* in, const void* weight, float* out,
                ProductScratch& scratch) {
@@ -164,6 +193,8 @@ class ProductCache::Shape {
 
   memory::data_type type_;
   memory::desc weight_;
+  MatrixBlocks blocks_;
+  std::optional<PairBlocks> pair_blocks_;
   std::mutex mutex_;  // guards products_
   std::array<std::unique_ptr<Product>, kRowCounts.size()> products_;
   std::array<std::atomic<const Product*>, kRowCounts.size()> ready_ = {};
@@ -194,18 +225,17 @@ namespace {
 
 // Where element (k, n) of a blocked layout stands, in elements (oneDNN developer guide, "Memory
 // format propagation": inner blocks are counted from the innermost outwards).
-std::size_t offset_in(const memory::desc& layout, memory::dim k, memory::dim n) {
-  const dnnl_blocking_desc_t& blocking = layout.data.format_desc.blocking;
+std::size_t offset_in(const MatrixBlocks& blocks, memory::dim k, memory::dim n) {
   memory::dim position[2] = {k, n};
-  memory::dim offset = layout.data.offset0;
+  memory::dim offset = blocks.offset;
   memory::dim stride = 1;
-  for (int i = blocking.inner_nblks - 1; i >= 0; --i) {
-    memory::dim& along = position[blocking.inner_idxs[i]];
-    offset += along % blocking.inner_blks[i] * stride;
-    along /= blocking.inner_blks[i];
-    stride *= blocking.inner_blks[i];
+  for (std::size_t i = blocks.sizes.size(); i-- > 0;) {
+    memory::dim& along = position[blocks.dimensions[i]];
+    offset += along % blocks.sizes[i] * stride;
+    along /= blocks.sizes[i];
+    stride *= blocks.sizes[i];
   }
-  offset += position[0] * blocking.strides[0] + position[1] * blocking.strides[1];
+  offset += position[0] * blocks.strides[0] + position[1] * blocks.strides[1];
   return static_cast<std::size_t>(offset);
 }
 
@@ -227,11 +257,24 @@ class PackedLinear : public Linear {
   std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
 
   void pack(std::size_t panel, const float* weight, ProductScratch& scratch) override {
+    if (const auto& blocks = panels_[panel].shape->pair_blocks()) {
+      pack_pair_blocks(*blocks, weight, static_cast<Bf16*>(panels_[panel].weight));
+      return;
+    }
     const memory::desc plain({dim(num_inputs_), dim(outputs_[panel])}, memory::data_type::f32,
                              Tag::ba);
     memory source(plain, cpu_engine(), const_cast<float*>(weight));
     memory target(panels_[panel].shape->weight(), cpu_engine(), panels_[panel].weight);
     dnnl::reorder(source, target).execute(scratch.stream, source, target);
+  }
+
+  void pack_columns(std::size_t panel, std::span<const float* const> rows,
+                    ProductScratch& scratch) override {
+    if (const auto& blocks = panels_[panel].shape->pair_blocks()) {
+      pack_columns_in_pair_blocks(*blocks, rows.data(), static_cast<Bf16*>(panels_[panel].weight));
+      return;
+    }
+    Linear::pack_columns(panel, rows, scratch);
   }
 
   void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
@@ -240,10 +283,10 @@ class PackedLinear : public Linear {
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
-    const memory::desc& layout = panels_[panel].shape->weight();
+    const MatrixBlocks& blocks = panels_[panel].shape->blocks();
     const void* const weight = panels_[panel].weight;
     for (std::size_t k = 0; k < num_inputs_; ++k) {
-      const std::size_t offset = offset_in(layout, dim(k), dim(row));
+      const std::size_t offset = offset_in(blocks, dim(k), dim(row));
       out[k] = family_ == ProductFamily::kBf16 ? to_float(static_cast<const Bf16*>(weight)[offset])
                                                : static_cast<const float*>(weight)[offset];
     }

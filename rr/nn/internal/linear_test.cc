@@ -199,27 +199,70 @@ TEST(Linear, IsPackedFromItsTransposeToo) {
 
 TEST(Linear, MultipliesIntoRowsThatLieApart) {
   for (const ProductFamily family : families_here()) {
-    const Product product{64, 40};
-    ProductCache cache(family);
-    const auto linear = packed(product, family, {40}, cache);
-    const Element element = activation_element(family);
-    AlignedBuffer in(product.in.size() * sizeof(float));
-    for (std::size_t i = 0; i < product.in.size(); ++i) {
-      if (element == Element::kBf16) {
-        in.data<Bf16>()[i] = to_bf16(product.in[i]);
-      } else {
-        in.data<float>()[i] = product.in[i];
+    for (const std::size_t rows : {std::size_t{32}, kMaxProductRows}) {
+      const Product product{64, 40};
+      ProductCache cache(family);
+      const auto linear = packed(product, family, {40}, cache);
+      const Element element = activation_element(family);
+      AlignedBuffer in(product.in.size() * sizeof(float));
+      for (std::size_t i = 0; i < product.in.size(); ++i) {
+        if (element == Element::kBf16) {
+          in.data<Bf16>()[i] = to_bf16(product.in[i]);
+        } else {
+          in.data<float>()[i] = product.in[i];
+        }
+      }
+      std::vector<float> out(rows * 55, 7.0f);
+      ProductScratch scratch;
+      linear->multiply_into(0, rows, in.data(), out.data() + 3, 55, scratch);
+      const auto dense = product.run(*linear, element, rows);
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t n = 0; n < 55; ++n) {
+          const bool is_output = n >= 3 && n < 43;
+          EXPECT_EQ(out[r * 55 + n], is_output ? dense[r * 40 + n - 3] : 7.0f)
+              << "family " << static_cast<int>(family) << ", " << rows << " rows";
+        }
       }
     }
-    std::vector<float> out(32 * 55, 7.0f);
-    ProductScratch scratch;
-    linear->multiply_into(0, 32, in.data(), out.data() + 3, 55, scratch);
-    const auto dense = product.run(*linear, element, 32);
-    for (std::size_t r = 0; r < 32; ++r) {
-      for (std::size_t n = 0; n < 55; ++n) {
-        const bool is_output = n >= 3 && n < 43;
-        EXPECT_EQ(out[r * 55 + n], is_output ? dense[r * 40 + n - 3] : 7.0f)
-            << "family " << static_cast<int>(family);
+  }
+}
+
+// As to_bf16() does, both ways, in widths that layouts like and in others.
+TEST(Linear, RoundsWeightsToTheNearest) {
+  for (const ProductFamily family : families_here()) {
+    if (activation_element(family) != Element::kBf16) continue;
+    const std::vector<std::size_t> panels = {256, 192, 80, 48, 17};
+    constexpr std::size_t kInputs = 160;
+    ProductCache cache(family);
+    for (const bool by_columns : {false, true}) {
+      const auto linear = make_linear(family, kInputs, panels, cache, baseline_kernels());
+      ProductScratch scratch;
+      for (std::size_t panel = 0; panel < panels.size(); ++panel) {
+        const std::size_t outputs = panels[panel];
+        const std::vector<float> weight =
+            some_floats(outputs * kInputs, static_cast<unsigned>(panel));
+        if (by_columns) {
+          std::vector<float> transpose(weight.size());
+          std::vector<const float*> rows(kInputs);
+          for (std::size_t k = 0; k < kInputs; ++k) {
+            rows[k] = &transpose[k * outputs];
+            for (std::size_t n = 0; n < outputs; ++n) {
+              transpose[k * outputs + n] = weight[n * kInputs + k];
+            }
+          }
+          linear->pack_columns(panel, rows, scratch);
+        } else {
+          linear->pack(panel, weight.data(), scratch);
+        }
+        std::vector<float> row(kInputs);
+        for (std::size_t n = 0; n < outputs; ++n) {
+          linear->weight_row(panel, n, row.data());
+          for (std::size_t k = 0; k < kInputs; ++k) {
+            ASSERT_EQ(row[k], to_float(to_bf16(weight[n * kInputs + k])))
+                << "family " << static_cast<int>(family) << ", panel " << panel << ", output " << n
+                << ", input " << k << (by_columns ? ", by columns" : "");
+          }
+        }
       }
     }
   }

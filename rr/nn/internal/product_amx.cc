@@ -3,27 +3,13 @@
 #include <immintrin.h>
 
 #include "rr/nn/internal/amx_tiles.h"
+#include "rr/nn/internal/pack_tiles.h"
 #include "rr/nn/internal/transpose.h"
 
 namespace rr::internal {
 namespace {
 
 constexpr std::size_t kTile = 16 * 32;  // elements of one tile of the weight
-
-// 32 inputs of 16 rows, turned so that a pair of inputs stands beside that of the next row; rows
-// beyond as zeros.
-inline void pack_tile(const float* weight, std::size_t num_rows, std::size_t num_inputs,
-                      Bf16* tile) {
-  __m512i pairs[16];
-  for (std::size_t row = 0; row < 16; ++row) {
-    const float* const from = weight + row * num_inputs;
-    pairs[row] = row < num_rows ? reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(
-                                      _mm512_loadu_ps(from + 16), _mm512_loadu_ps(from)))
-                                : _mm512_setzero_si512();
-  }
-  transpose_16x16(pairs);
-  for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(tile + 32 * i, pairs[i]);
-}
 
 // Columns of the result from tiles that hold 32 of them, where fewer are wanted.
 inline void copy_columns(const float* tiles, std::size_t rows, std::size_t columns, float* out,
@@ -85,7 +71,7 @@ void pack_for_amx(const float* weight, std::size_t num_outputs, std::size_t num_
     for (std::size_t k = 0; k < num_inputs; k += 32) {
       for (std::size_t half = n; half < n + 32; half += 16) {
         const std::size_t left = half < num_outputs ? num_outputs - half : 0;
-        pack_tile(weight + half * num_inputs + k, left, num_inputs, packed);
+        pack_tile(weight + half * num_inputs + k, left, num_inputs, 32, packed);
         packed += kTile;
       }
     }
@@ -99,12 +85,8 @@ void pack_columns_for_amx(const float* const* rows, std::size_t num_outputs, std
       for (std::size_t half = n; half < n + 32; half += 16) {
         const std::size_t left = half < num_outputs ? num_outputs - half : 0;
         const auto mask = static_cast<__mmask16>(left < 16 ? (1u << left) - 1 : 0xffffu);
-        for (std::size_t i = k; i < k + 32; i += 2) {
-          const __m512 even = _mm512_maskz_loadu_ps(mask, rows[i] + half);
-          const __m512 odd = _mm512_maskz_loadu_ps(mask, rows[i + 1] + half);
-          _mm512_storeu_si512(packed, interleave_halves(_mm512_cvtne2ps_pbh(odd, even)));
-          packed += 32;
-        }
+        pack_column_tile(rows + k, half, mask, 32, packed);
+        packed += kTile;
       }
     }
   }

@@ -1,7 +1,8 @@
 #include "rr/base/check.h"
+#include "rr/nn/internal/pair_blocks.h"
 #include "rr/nn/internal/product_amx.h"
 
-// For architectures without AMX, where nothing asks for it.
+// For other architectures, where nothing asks for it.
 
 namespace rr::internal {
 
@@ -22,6 +23,14 @@ std::size_t amx_row_sum_elements(std::size_t, std::size_t) { return 0; }
 
 void add_row_sum_on_amx(const AmxRowSum&, Bf16*) {
   RR_CHECK(false, "this architecture has no AMX");
+}
+
+void pack_pair_blocks(const PairBlocks&, const float*, Bf16*) {
+  RR_CHECK(false, "this architecture has no AVX-512");
+}
+
+void pack_columns_in_pair_blocks(const PairBlocks&, const float* const*, Bf16*) {
+  RR_CHECK(false, "this architecture has no AVX-512");
 }
 
 }  // namespace rr::internal
