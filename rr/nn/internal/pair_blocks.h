@@ -8,7 +8,7 @@ namespace rr::internal {
 
 // Weights as oneDNN's bf16 products read them on AVX-512: blocks of `width` outputs, one after the
 // other; in each, groups of 32 inputs; in each, [16 pairs of inputs][width outputs][2]. oneDNN's
-// own reorder writes the same bits at a quarter of the speed.
+// own reorder writes the same bits, from rows alone and more slowly.
 struct PairBlocks {
   std::size_t num_outputs;  // in whole blocks
   std::size_t num_inputs;   // a multiple of 32
