@@ -6,8 +6,8 @@ Needs the Python package llama-cpp-python. Prints one JSON object a line:
 {"what": "decode", "depth": 128, "sequences": 1, "tokens_per_second": ..., ...}.
 
 Each figure is the best of --repeat runs, and comes for each of --flash and --ubatch, none of which is
-the fastest everywhere. Tokens are pseudo-random, as in decoder_bench: the speed of a dense model does not depend
-on them.
+the fastest everywhere. Tokens are pseudo-random, as in decoder_bench: the speed of a dense model does
+not depend on them.
 """
 
 import argparse

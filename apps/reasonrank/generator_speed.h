@@ -19,11 +19,11 @@ struct WindowWork {
   bool free_answer = false;
 };
 
-// Seconds that the same work takes in two ways.
+// Seconds that the same work takes with each topic at its own pace, and in rounds: each topic's
+// window with those of all others, the next ones after the last of them.
 struct Pace {
-  double own_s = 0;  // each topic at its own pace
-  double rounds_s =
-      0;  // each topic's window with those of all others, the next ones after the last
+  double own_s = 0;
+  double rounds_s = 0;
 };
 
 // How fast a generator is at the work of this program, here and now. Texts are drawn from a list of

@@ -3,12 +3,15 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <utility>
+
+#include <cmath>
+
+#include "rr/train/internal/refusals.h"
 
 namespace rr {
 namespace {
 
-Error wrong(std::string message) { return {Errc::kRejected, std::move(message), ""}; }
+using internal::wrong;
 
 Precision precision_named(const std::string& name) {
   if (name == "f32") return Precision::kF32;
@@ -36,13 +39,10 @@ Status check_learning_settings(const LearningSettings& settings) {
   if (!std::isfinite(settings.lr) || settings.lr < 0) {
     return wrong(fmt::format("expected a learning rate above 0, found {}", settings.lr));
   }
-  for (const auto& [name, value] : {std::pair("warmup", settings.warmup),
-                                    {"weight-decay", settings.weight_decay},
-                                    {"clip", settings.clip},
-                                    {"lora-alpha", settings.lora_alpha}}) {
-    if (std::isfinite(value) && value >= 0) continue;
-    return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
-  }
+  RR_TRY_STATUS(internal::check_not_negative({{"warmup", settings.warmup},
+                                              {"weight-decay", settings.weight_decay},
+                                              {"clip", settings.clip},
+                                              {"lora-alpha", settings.lora_alpha}}));
   if (settings.passage_tokens == 0) return wrong("expected passages of at least one token");
   if (settings.save_every == 0) return wrong("expected to save every so many steps, found 0");
   return check_adapters(settings);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
+#include "rr/train/internal/refusals.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kPublishedCutoff = 23552;
 
-Error wrong(std::string message) { return {Errc::kRejected, std::move(message), ""}; }
+using internal::wrong;
 
 double learning_rate(const SftSettings& settings) {
   if (settings.lr != 0) return settings.lr;
@@ -77,10 +77,7 @@ Status check_settings(const SftSettings& settings, std::size_t context_length) {
     return wrong("expected a batch of at least one example");
   }
   if (settings.tasks_per_step == 0) return wrong("expected at least one task a step, found 0");
-  if (!std::isfinite(settings.ranking_weight) || settings.ranking_weight < 0) {
-    return wrong(
-        fmt::format("expected ranking-weight to be 0 or more, found {}", settings.ranking_weight));
-  }
+  RR_TRY_STATUS(internal::check_not_negative({{"ranking-weight", settings.ranking_weight}}));
   if (settings.max_tokens == 0) return wrong("expected max-tokens to be at least 1, found 0");
   if (settings.validates_answers() && settings.max_tokens >= context_length) {
     return wrong(

@@ -3,15 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
+#include "rr/train/internal/refusals.h"
 #include "rr/train/internal/settings_json.h"
 
 namespace rr {
 namespace {
 
-Error wrong(std::string message) { return {Errc::kRejected, std::move(message), ""}; }
+using internal::wrong;
 
 double learning_rate(const GrpoSettings& settings) {
   if (settings.lr != 0) return settings.lr;
@@ -71,13 +71,10 @@ Status check_settings(const GrpoSettings& settings, std::size_t context_length) 
                                     {"refills", settings.refills}}) {
     if (value == 0) return wrong(fmt::format("expected {} to be at least 1, found 0", name));
   }
-  for (const auto& [name, value] : {std::pair("kl", settings.kl),
-                                    {"clip-low", settings.clip_low},
-                                    {"clip-high", settings.clip_high},
-                                    {"agreement", settings.agreement}}) {
-    if (std::isfinite(value) && value >= 0) continue;
-    return wrong(fmt::format("expected {} to be 0 or more, found {}", name, value));
-  }
+  RR_TRY_STATUS(internal::check_not_negative({{"kl", settings.kl},
+                                              {"clip-low", settings.clip_low},
+                                              {"clip-high", settings.clip_high},
+                                              {"agreement", settings.agreement}}));
   if (settings.dual_clip != 0 && !(settings.dual_clip > 1)) {
     return wrong(fmt::format("expected dual-clip to be above 1, or 0 for none, found {}",
                              settings.dual_clip));
