@@ -38,7 +38,6 @@ class FamilyDecoder final : public Decoder {
   FamilyDecoder(DecoderConfig config, const DecoderOptions& options, ThreadPool& pool)
       : config_(std::move(config)),
         engine_(select_engine(config_, options)),
-        cache_(engine_.family),
         pool_(pool),
         team_(pool),
         workers_(pool.num_threads()) {}

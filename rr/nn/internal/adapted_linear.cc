@@ -7,8 +7,7 @@ namespace rr::internal {
 
 AdapterProducts::AdapterProducts(ProductFamily the_family)
     : family(activation_element(the_family) == Element::kBf16 ? ProductFamily::kBf16
-                                                              : ProductFamily::kF32),
-      cache(family) {}
+                                                              : ProductFamily::kF32) {}
 
 AdaptedLinear::AdaptedLinear(std::unique_ptr<Linear> base,
                              std::vector<std::vector<TensorRows>> panels, const LoraShape& shape,

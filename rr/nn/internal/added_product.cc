@@ -1,5 +1,7 @@
 #include "rr/nn/internal/added_product.h"
 
+#include <cstring>
+
 #include "rr/nn/internal/dnnl_versions.h"
 
 namespace rr::internal {
@@ -43,6 +45,20 @@ const AddedProducts::Product& AddedProducts::product(const AddedProductShape& sh
 
 void AddedProducts::add(const AddedProductShape& shape, const void* a, const void* b, float* out,
                         ProductScratch& scratch) {
+  if (shape.rows == 1 && shape.a_column_stride != 1) {
+    // oneDNN 3.7 takes the numbers of such a row from beside each other (bf16).
+    const std::size_t bytes = element_bytes(element_);
+    scratch.panel.reserve(shape.depth * bytes);
+    for (std::size_t k = 0; k < shape.depth; ++k) {
+      std::memcpy(scratch.panel.data() + k * bytes,
+                  static_cast<const std::byte*>(a) + k * shape.a_column_stride * bytes, bytes);
+    }
+    AddedProductShape dense = shape;
+    dense.a_row_stride = shape.depth;
+    dense.a_column_stride = 1;
+    add(dense, scratch.panel.data(), b, out, scratch);
+    return;
+  }
   const Product& chosen = product(shape);
   const auto& description = chosen.description;
   scratch.dnnl_scratchpad.reserve(description.scratchpad_desc().get_size());

@@ -46,11 +46,8 @@ LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& t
       element(activation_element(the_family)),
       adapter_family(element == Element::kBf16 ? ProductFamily::kBf16 : ProductFamily::kF32),
       kernels(the_kernels),
-      cache(the_family),
       gradients(element, family == ProductFamily::kAmx),
-      widened(widened_element) {
-  if (adapter_family != family) own_adapter_cache = std::make_unique<ProductCache>(adapter_family);
-}
+      widened(widened_element) {}
 
 LearnedLinear::LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, float lora_scale,
                              ProductFamily family, LearningProducts& products)
@@ -66,7 +63,7 @@ LearnedLinear::LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, 
   }
   if (rank_ == 0) return;
   const auto adapter = [&](std::size_t from, std::size_t to) {
-    return make_linear(products.adapter_family, from, panels_of(to), products.adapter_cache(),
+    return make_linear(products.adapter_family, from, panels_of(to), products.cache,
                        products.kernels);
   };
   a_forward_ = adapter(inputs_, adapter_width());

@@ -26,14 +26,9 @@ struct LearningProducts {
   ProductFamily adapter_family;  // rank-wide products: oneDNN's
   const RowKernels& kernels;
   ProductCache cache;
-  std::unique_ptr<ProductCache> own_adapter_cache;  // where the families differ
   WeightGradientProducts gradients;
   AddedProducts widened;           // with quantised weights, on the way back
   AlignedBuffer widened_gradient;  // that goes into them, in their element
-
-  ProductCache& adapter_cache() {
-    return own_adapter_cache == nullptr ? cache : *own_adapter_cache;
-  }
 };
 
 // A weight as float32 rows: [outputs, inputs].

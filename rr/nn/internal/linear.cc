@@ -24,15 +24,12 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
-constexpr std::array<std::size_t, 14> kRowCounts = {1,  2,  3,  4,  6,  8,  12,
-                                                    16, 24, 32, 48, 64, 96, 128};
+// Not one row alone: oneDNN 3 sums it in another order than the same row among others.
+constexpr std::array<std::size_t, 13> kRowCounts = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128};
 static_assert(kRowCounts.back() == kMaxProductRows);
 
 // Weights are laid out for this many rows; the same layout then serves all.
 constexpr std::size_t kLayoutRows = kMaxProductRows;
-
-// The generic family widens this many rows of the weight at a time, so that they stay in the cache.
-constexpr std::size_t kWidenedOutputs = 64;
 
 std::size_t row_count_index(std::size_t rows) {
   RR_CHECK(rows >= 1 && rows <= kMaxProductRows, "a product has 1 to 128 rows");
@@ -42,30 +39,24 @@ std::size_t row_count_index(std::size_t rows) {
 
 memory::dim dim(std::size_t value) { return static_cast<memory::dim>(value); }
 
-memory::data_type data_type(ProductFamily family) {
-  return family == ProductFamily::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+// A weight in the layout that oneDNN likes best.
+memory::desc any_layout(std::size_t num_inputs, std::size_t num_outputs) {
+  return {{dim(num_inputs), dim(num_outputs)}, memory::data_type::bf16, Tag::any};
 }
 
-// The generic family multiplies by rows of the weight as they are; the others let oneDNN choose.
-Tag weight_tag(ProductFamily family) {
-  return family == ProductFamily::kGeneric ? Tag::ba : Tag::any;
-}
-
-dnnl::matmul::primitive_desc describe(memory::data_type type, std::size_t rows,
-                                      const memory::desc& weight) {
+dnnl::matmul::primitive_desc describe(std::size_t rows, const memory::desc& weight) {
   const memory::dims dims = dims_of(weight);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const memory::desc in({dim(rows), dims[0]}, type, Tag::ab);
+  const memory::desc in({dim(rows), dims[0]}, memory::data_type::bf16, Tag::ab);
   const memory::desc out({dim(rows), dims[1]}, memory::data_type::f32, Tag::ab);
   return describe_product(cpu_engine(), in, weight, out, attributes);
 }
 
-// oneDNN takes a limit before its first product alone.
+// oneDNN takes a limit before its first product alone. It never gets AMX: what fills tiles is ours
+// (product_amx.h), and its own products on tiles give a row other sums in another batch.
 void limit_dnnl() {
   switch (isa_limit()) {
-    case IsaLimit::kNone:
-      return;
     case IsaLimit::kBase:
       dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
       return;
@@ -79,6 +70,7 @@ void limit_dnnl() {
       dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni);
       return;
     case IsaLimit::kAvx512Bf16:
+    case IsaLimit::kNone:
       dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
       return;
   }
@@ -99,11 +91,10 @@ std::size_t padded_product_rows(std::size_t rows) { return kRowCounts[row_count_
 bool can_multiply_bf16() {
   if (!cpu_features().has_avx512_bf16) return false;
   try {
-    const memory::desc weight({64, 64}, memory::data_type::bf16, Tag::any);
-    const auto product = describe(memory::data_type::bf16, kLayoutRows, weight);
+    const auto product = describe(kLayoutRows, any_layout(64, 64));
     return std::string_view(product.impl_info_str()).find("ref") == std::string_view::npos;
   } catch (const dnnl::error&) {
-    return false;  // for example where ONEDNN_MAX_CPU_ISA forbids it
+    return false;
   }
 }
 
@@ -114,10 +105,8 @@ Element attention_element(ProductFamily family, bool force_generic) {
 
 namespace {
 
-// The layout of a weight in bf16, where it is of pair_blocks.h.
-std::optional<PairBlocks> pair_blocks_of(memory::data_type type, const memory::desc& weight,
-                                         const MatrixBlocks& layout) {
-  if (type != memory::data_type::bf16) return std::nullopt;
+// The layout of a weight, where it is of pair_blocks.h.
+std::optional<PairBlocks> pair_blocks_of(const memory::desc& weight, const MatrixBlocks& layout) {
   if (layout.dimensions != memory::dims{0, 1, 0} || layout.sizes[0] != 16 || layout.sizes[2] != 2) {
     return std::nullopt;
   }
@@ -137,14 +126,10 @@ std::optional<PairBlocks> pair_blocks_of(memory::data_type type, const memory::d
 // The products of one shape of weight, for each number of rows.
 class ProductCache::Shape {
  public:
-  Shape(ProductFamily family, std::size_t num_inputs, std::size_t num_outputs)
-      : type_(data_type(family)),
-        weight_(
-            describe(type_, kLayoutRows,
-                     memory::desc({dim(num_inputs), dim(num_outputs)}, type_, weight_tag(family)))
-                .weights_desc()),
+  Shape(std::size_t num_inputs, std::size_t num_outputs)
+      : weight_(describe(kLayoutRows, any_layout(num_inputs, num_outputs)).weights_desc()),
         blocks_(blocks_of(weight_)),
-        pair_blocks_(pair_blocks_of(type_, weight_, blocks_)) {}
+        pair_blocks_(pair_blocks_of(weight_, blocks_)) {}
 
   const memory::desc& weight() const { return weight_; }
   const MatrixBlocks& blocks() const { return blocks_; }
@@ -182,7 +167,7 @@ class ProductCache::Shape {
   const Product& create(std::size_t index) {
     const std::lock_guard lock(mutex_);
     if (products_[index] == nullptr) {
-      const auto description = describe(type_, kRowCounts[index], weight_);
+      const auto description = describe(kRowCounts[index], weight_);
       products_[index] =
           std::make_unique<Product>(Product{dnnl::matmul(description), description.src_desc(),
                                             description.dst_desc(), description.scratchpad_desc()});
@@ -191,7 +176,6 @@ class ProductCache::Shape {
     return *products_[index];
   }
 
-  memory::data_type type_;
   memory::desc weight_;
   MatrixBlocks blocks_;
   std::optional<PairBlocks> pair_blocks_;
@@ -201,15 +185,12 @@ class ProductCache::Shape {
 };
 
 struct ProductCache::State {
-  explicit State(ProductFamily the_family) : family(the_family) {}
-
-  ProductFamily family;
   WeightArena arena;
   std::mutex mutex;  // guards shapes
   std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<Shape>> shapes;
 };
 
-ProductCache::ProductCache(ProductFamily family) : state_(std::make_unique<State>(family)) {}
+ProductCache::ProductCache() : state_(std::make_unique<State>()) {}
 ProductCache::~ProductCache() = default;
 
 WeightArena& ProductCache::arena() { return state_->arena; }
@@ -217,7 +198,7 @@ WeightArena& ProductCache::arena() { return state_->arena; }
 ProductCache::Shape& ProductCache::shape(std::size_t num_inputs, std::size_t num_outputs) {
   const std::lock_guard lock(state_->mutex);
   std::unique_ptr<Shape>& shape = state_->shapes[{num_inputs, num_outputs}];
-  if (shape == nullptr) shape = std::make_unique<Shape>(state_->family, num_inputs, num_outputs);
+  if (shape == nullptr) shape = std::make_unique<Shape>(num_inputs, num_outputs);
   return *shape;
 }
 
@@ -239,12 +220,11 @@ std::size_t offset_in(const MatrixBlocks& blocks, memory::dim k, memory::dim n) 
   return static_cast<std::size_t>(offset);
 }
 
-// kBf16 and kF32: weights in the layout that oneDNN chose.
+// kBf16: weights in the layout that oneDNN chose.
 class PackedLinear : public Linear {
  public:
-  PackedLinear(ProductFamily family, std::size_t num_inputs, std::vector<std::size_t> panels,
-               ProductCache& cache)
-      : family_(family), num_inputs_(num_inputs), outputs_(std::move(panels)) {
+  PackedLinear(std::size_t num_inputs, std::vector<std::size_t> panels, ProductCache& cache)
+      : num_inputs_(num_inputs), outputs_(std::move(panels)) {
     for (const std::size_t outputs : outputs_) {
       ProductCache::Shape& shape = cache.shape(num_inputs, outputs);
       const std::size_t bytes = shape.weight().get_size();
@@ -284,11 +264,9 @@ class PackedLinear : public Linear {
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
     const MatrixBlocks& blocks = panels_[panel].shape->blocks();
-    const void* const weight = panels_[panel].weight;
+    const auto* const weight = static_cast<const Bf16*>(panels_[panel].weight);
     for (std::size_t k = 0; k < num_inputs_; ++k) {
-      const std::size_t offset = offset_in(blocks, dim(k), dim(row));
-      out[k] = family_ == ProductFamily::kBf16 ? to_float(static_cast<const Bf16*>(weight)[offset])
-                                               : static_cast<const float*>(weight)[offset];
+      out[k] = to_float(weight[offset_in(blocks, dim(k), dim(row))]);
     }
   }
 
@@ -305,7 +283,6 @@ class PackedLinear : public Linear {
     std::size_t num_bytes;
   };
 
-  ProductFamily family_;
   std::size_t num_inputs_;
   std::vector<std::size_t> outputs_;
   std::vector<Panel> panels_;
@@ -372,62 +349,6 @@ class AmxLinear : public Linear {
   std::vector<Bf16*> panels_;
 };
 
-// kGeneric: rows of bf16, widened for a product in float32. A panel is multiplied in slices of
-// kWidenedOutputs, whose results stand side by side in `out`.
-class GenericLinear : public Linear {
- public:
-  GenericLinear(std::size_t num_inputs, std::vector<std::size_t> panels, ProductCache& cache,
-                const RowKernels& kernels)
-      : num_inputs_(num_inputs), outputs_(std::move(panels)), cache_(cache), kernels_(kernels) {
-    for (const std::size_t outputs : outputs_) {
-      panels_.push_back(allocate_bf16(cache.arena(), outputs * num_inputs));
-    }
-  }
-
-  std::size_t num_inputs() const override { return num_inputs_; }
-  std::size_t num_panels() const override { return panels_.size(); }
-  std::size_t panel_outputs(std::size_t panel) const override { return outputs_[panel]; }
-
-  void pack(std::size_t panel, const float* weight, ProductScratch&) override {
-    Bf16* const rows = panels_[panel];
-    for (std::size_t i = 0; i < outputs_[panel] * num_inputs_; ++i) rows[i] = to_bf16(weight[i]);
-  }
-
-  void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
-                ProductScratch& scratch) const override {
-    const std::size_t padded = padded_product_rows(rows);
-    const std::size_t widened_floats = kWidenedOutputs * num_inputs_;
-    scratch.widened.reserve((widened_floats + padded * kWidenedOutputs) * sizeof(float));
-    float* const widened = scratch.widened.data<float>();
-    float* const slice = widened + widened_floats;
-    const std::size_t outputs = outputs_[panel];
-    for (std::size_t first = 0; first < outputs; first += kWidenedOutputs) {
-      const std::size_t width = std::min(kWidenedOutputs, outputs - first);
-      kernels_.widen(panels_[panel] + first * num_inputs_, width * num_inputs_, widened);
-      cache_.shape(num_inputs_, width).execute(rows, in, widened, slice, scratch);
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::copy_n(slice + r * width, width, out + r * outputs + first);
-      }
-    }
-  }
-
-  void weight_row(std::size_t panel, std::size_t row, float* out) const override {
-    kernels_.widen(panels_[panel] + row * num_inputs_, num_inputs_, out);
-  }
-
-  std::size_t num_bytes() const override {
-    return std::accumulate(outputs_.begin(), outputs_.end(), std::size_t{0}) * num_inputs_ *
-           sizeof(Bf16);
-  }
-
- private:
-  std::size_t num_inputs_;
-  std::vector<std::size_t> outputs_;
-  ProductCache& cache_;
-  const RowKernels& kernels_;
-  std::vector<Bf16*> panels_;
-};
-
 }  // namespace
 
 void Linear::pack_int4(std::size_t, std::size_t, std::span<const Int4Block>) {
@@ -479,17 +400,13 @@ std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs
   if (family == ProductFamily::kAmx) {
     return std::make_unique<AmxLinear>(num_inputs, std::move(panels), cache.arena());
   }
-  const bool is_f32 = family == ProductFamily::kGeneric || family == ProductFamily::kF32;
-  if (is_f32 && !cpu_features().has_avx512) {
+  if (family == ProductFamily::kGeneric || family == ProductFamily::kF32) {
     return make_strip_linear(family, num_inputs, std::move(panels), cache.arena(), kernels);
-  }
-  if (family == ProductFamily::kGeneric) {
-    return std::make_unique<GenericLinear>(num_inputs, std::move(panels), cache, kernels);
   }
   if (is_quantised(family)) {
     return make_quantised_linear(family, num_inputs, std::move(panels), cache.arena(), kernels);
   }
-  return std::make_unique<PackedLinear>(family, num_inputs, std::move(panels), cache);
+  return std::make_unique<PackedLinear>(num_inputs, std::move(panels), cache);
 }
 
 }  // namespace rr::internal

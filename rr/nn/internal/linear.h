@@ -18,7 +18,7 @@ enum class ProductFamily {
   kAmx,      // own kernels on bf16 tiles; needs AMX-BF16 and inputs in whole groups of 32
   kBf16,     // oneDNN on bf16 activations and weights; needs AVX512_BF16
   kGeneric,  // weights kept in bf16, widened piece by piece for products in float32
-  kF32,      // float32 weights. Both by oneDNN, without AVX-512 by our own loops (strip_linear.h)
+  kF32,      // float32 weights. Both by our own loops (strip_linear.h)
   kInt8,     // weights of 8 bits by output, activations in blocks of 32; see quantised_layout.h
   kInt4,     // weights of 4 bits in blocks of 32, activations as for kInt8
 };
@@ -109,8 +109,8 @@ class Linear {
   virtual std::size_t num_bytes() const = 0;
 };
 
-// Creates an empty Linear of these panels (outputs of each). The products of all layers of one
-// shape share their kernels through `cache`, which also holds their memory and must outlive them.
+// Creates an empty Linear of these panels (outputs of each). `cache` holds its memory and the
+// kernels that oneDNN makes, one for all layers of a shape, and must outlive it.
 class ProductCache;
 std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs,
                                     std::vector<std::size_t> panels, ProductCache& cache,
@@ -119,11 +119,11 @@ std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs
 // Whether oneDNN multiplies bf16 on this machine by its own instructions.
 bool can_multiply_bf16();
 
-// Kernels by shape, for one family, created on first use by any thread; and the memory of the
-// weights that they multiply.
+// oneDNN's kernels by shape, created on first use by any thread; and the memory of the weights of
+// all families.
 class ProductCache {
  public:
-  explicit ProductCache(ProductFamily family);
+  ProductCache();
   ~ProductCache();
   ProductCache(const ProductCache&) = delete;
   ProductCache& operator=(const ProductCache&) = delete;

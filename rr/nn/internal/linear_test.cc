@@ -96,7 +96,7 @@ TEST(Linear, IsTheProductOfThePlainLoops) {
          std::vector<std::pair<std::size_t, std::vector<std::size_t>>>{
              {64, {100}}, {160, {64, 64, 12}}, {576, {320, 256}}, {32, {1}}}) {
       const Product product{inputs, std::accumulate(panels.begin(), panels.end(), std::size_t{0})};
-      ProductCache cache(family);
+      ProductCache cache;
       const auto linear = packed(product, family, panels, cache);
       for (const std::size_t rows : std::vector<std::size_t>{1, 5, 17, 33, 128}) {
         const auto found = product.run(*linear, activation_element(family), rows);
@@ -113,11 +113,8 @@ TEST(Linear, IsTheProductOfThePlainLoops) {
 
 TEST(Linear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
   for (const ProductFamily family : families_here()) {
-    if (family == ProductFamily::kBf16 && cpu_features().has_amx_bf16) {
-      continue;  // oneDNN's own AMX products do: that is why kAmx stands before them
-    }
     const Product product{1536, 576};
-    ProductCache cache(family);
+    ProductCache cache;
     const auto whole = packed(product, family, {576}, cache);
     const auto cut = packed(product, family, {192, 256, 128}, cache);
     const Element element = activation_element(family);
@@ -134,7 +131,7 @@ TEST(Linear, OwnStripsAreTheProductOfThePlainLoopsInAnyBatch) {
   for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const ProductFamily family : {ProductFamily::kF32, ProductFamily::kGeneric}) {
       const Product product{600, 140};
-      ProductCache cache(family);
+      ProductCache cache;
       const auto linear =
           make_strip_linear(family, product.inputs, {128, 12}, cache.arena(), *kernels);
       pack(product, *linear);
@@ -163,7 +160,7 @@ TEST(Linear, OwnStripsAreTheProductOfThePlainLoopsInAnyBatch) {
 TEST(Linear, GivesBackARowOfItsWeight) {
   for (const ProductFamily family : families_here()) {
     const Product product{160, 140};
-    ProductCache cache(family);
+    ProductCache cache;
     const auto linear = packed(product, family, {128, 12}, cache);
     std::vector<float> row(160);
     for (const std::size_t n : std::vector<std::size_t>{0, 1, 17, 63, 64, 127, 128, 139}) {
@@ -178,7 +175,7 @@ TEST(Linear, GivesBackARowOfItsWeight) {
 TEST(Linear, IsPackedFromItsTransposeToo) {
   for (const ProductFamily family : families_here()) {
     const Product product{96, 140};
-    ProductCache cache(family);
+    ProductCache cache;
     const auto by_rows = packed(product, family, {128, 12}, cache);
     const auto by_columns = make_linear(family, 96, {128, 12}, cache, baseline_kernels());
     std::vector<float> transpose(product.weight.size());
@@ -201,7 +198,7 @@ TEST(Linear, MultipliesIntoRowsThatLieApart) {
   for (const ProductFamily family : families_here()) {
     for (const std::size_t rows : {std::size_t{32}, kMaxProductRows}) {
       const Product product{64, 40};
-      ProductCache cache(family);
+      ProductCache cache;
       const auto linear = packed(product, family, {40}, cache);
       const Element element = activation_element(family);
       AlignedBuffer in(product.in.size() * sizeof(float));
@@ -233,7 +230,7 @@ TEST(Linear, RoundsWeightsToTheNearest) {
     if (activation_element(family) != Element::kBf16) continue;
     const std::vector<std::size_t> panels = {256, 192, 80, 48, 17};
     constexpr std::size_t kInputs = 160;
-    ProductCache cache(family);
+    ProductCache cache;
     for (const bool by_columns : {false, true}) {
       const auto linear = make_linear(family, kInputs, panels, cache, baseline_kernels());
       ProductScratch scratch;
@@ -351,7 +348,7 @@ TEST_P(QuantisedLinear, IsTheProductOfItsWeightAndTheRoundedRow) {
          std::vector<std::pair<std::size_t, std::vector<std::size_t>>>{
              {64, {100}}, {60, {3}}, {160, {64, 64, 12}}, {1536, {70}}, {4, {64}}}) {
       const Product product{inputs, std::accumulate(panels.begin(), panels.end(), std::size_t{0})};
-      ProductCache cache(GetParam());
+      ProductCache cache;
       const RowKernels rounding = with_baseline_rounding(*kernels);
       const auto linear = quantised(product, GetParam(), panels, cache, rounding);
       std::vector<float> weight(inputs);
@@ -386,7 +383,7 @@ TEST_P(QuantisedLinear, HoldsTheLargestSumsOfABlock) {
       for (std::size_t i = 0; i < product.in.size(); ++i) {
         product.in[i] = i / product.inputs % 2 == 0 ? 1.0f : -1.0f;
       }
-      ProductCache cache(GetParam());
+      ProductCache cache;
       const auto linear = quantised(product, GetParam(), {64}, cache, *kernels);
       for (const std::size_t rows : std::vector<std::size_t>{1, 8}) {
         const auto found = product.run(*linear, Element::kF32, rows);
@@ -402,7 +399,7 @@ TEST_P(QuantisedLinear, HoldsTheLargestSumsOfABlock) {
 TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
   for (const RowKernels* const kernels : usable_row_kernels()) {
     const Product product{1536, 576};
-    ProductCache cache(GetParam());
+    ProductCache cache;
     const auto whole = quantised(product, GetParam(), {576}, cache, *kernels);
     const auto cut = quantised(product, GetParam(), {192, 256, 128}, cache, *kernels);
     const auto all = product.run(*whole, Element::kF32, 128);
@@ -416,7 +413,7 @@ TEST_P(QuantisedLinear, ARowDoesNotDependOnTheOtherRowsOrOnThePanels) {
 
 TEST_P(QuantisedLinear, KeepsWeightsToHalfAStep) {
   const Product product{160, 140};
-  ProductCache cache(GetParam());
+  ProductCache cache;
   const auto linear = quantised(product, GetParam(), {128, 12}, cache, baseline_kernels());
   std::vector<float> row(160);
   for (std::size_t n = 0; n < 140; ++n) {
@@ -439,7 +436,7 @@ TEST_P(QuantisedLinear, IsWidenedToWhatItKeeps) {
   for (const RowKernels* const kernels : usable_row_kernels()) {
     for (const std::size_t inputs : std::vector<std::size_t>{4, 31, 32, 97, 160}) {
       const Product product{inputs, 140};
-      ProductCache cache(GetParam());
+      ProductCache cache;
       const auto linear = quantised(product, GetParam(), {128, 12}, cache, *kernels);
       std::vector<float> row(inputs);
       for (std::size_t first = 0; first < inputs; first += 64) {

@@ -48,9 +48,9 @@ std::string name_of(ProductFamily family, const RowKernels& kernels) {
     case ProductFamily::kInt4:
       return fmt::format("int4 ({})", kernels.name);
     case ProductFamily::kF32:
-      return "oneDNN float32";
+      return fmt::format("float32 ({})", kernels.name);
     case ProductFamily::kGeneric:
-      return "generic float32";
+      return fmt::format("bf16 widened to float32 ({})", kernels.name);
     case ProductFamily::kAmx:
       return "bf16 (AMX)";
     case ProductFamily::kBf16:

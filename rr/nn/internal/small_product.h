@@ -79,6 +79,7 @@ static inline void add_product_rows(LeftFactor left, const float* right, std::si
   constexpr std::size_t kWideVectors = kRows == 1 ? 8 : kRows == 2 ? 4 : kProductVectors;
   constexpr std::size_t kWide = kWideVectors * kProductLanes;
   constexpr std::size_t kNarrow = kProductVectors * kProductLanes;
+  const std::size_t whole = width - width % kProductLanes;
   std::size_t n = 0;
   for (; n + kWide <= width; n += kWide) {
     add_product_block<kRows, kWideVectors>(left, right + n, right_stride, depth, out + n,
@@ -88,10 +89,10 @@ static inline void add_product_rows(LeftFactor left, const float* right, std::si
     add_product_block<kRows, kProductVectors>(left, right + n, right_stride, depth, out + n,
                                               out_stride);
   }
-  for (; n + kProductLanes <= width; n += kProductLanes) {
+  for (; n < whole; n += kProductLanes) {
     add_product_block<kRows, 1>(left, right + n, right_stride, depth, out + n, out_stride);
   }
-  for (; n < width; ++n) {
+  for (n = whole; n < width; ++n) {
     for (std::size_t i = 0; i < kRows; ++i) {
       float sum = 0;
       for (std::size_t k = 0; k < depth; ++k) {

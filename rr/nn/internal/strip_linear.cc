@@ -33,8 +33,21 @@ class StripLinear : public Linear {
 
   void pack(std::size_t panel, const float* weight, ProductScratch&) override {
     for (std::size_t output = 0; output < outputs_[panel]; ++output) {
+      const Strip strip = strip_of(panel, output);
       for (std::size_t k = 0; k < num_inputs_; ++k) {
-        set(panels_[panel][place(panel, output, k)], weight[output * num_inputs_ + k]);
+        set(strip.column[k * strip.width], weight[output * num_inputs_ + k]);
+      }
+    }
+  }
+
+  void pack_columns(std::size_t panel, std::span<const float* const> rows,
+                    ProductScratch&) override {
+    for (std::size_t first = 0; first < outputs_[panel]; first += kStripWidth) {
+      const Strip strip = strip_of(panel, first);
+      for (std::size_t k = 0; k < rows.size(); ++k) {
+        for (std::size_t i = 0; i < strip.width; ++i) {
+          set(strip.column[k * strip.width + i], rows[k][first + i]);
+        }
       }
     }
   }
@@ -57,9 +70,8 @@ class StripLinear : public Linear {
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
-    for (std::size_t k = 0; k < num_inputs_; ++k) {
-      out[k] = to_number(panels_[panel][place(panel, row, k)]);
-    }
+    const Strip strip = strip_of(panel, row);
+    for (std::size_t k = 0; k < num_inputs_; ++k) out[k] = to_number(strip.column[k * strip.width]);
   }
 
   std::size_t num_bytes() const override {
@@ -68,10 +80,15 @@ class StripLinear : public Linear {
   }
 
  private:
-  std::size_t place(std::size_t panel, std::size_t output, std::size_t k) const {
+  // Where the weights of an output stand: `width` apart.
+  struct Strip {
+    Number* column;
+    std::size_t width;
+  };
+  Strip strip_of(std::size_t panel, std::size_t output) const {
     const std::size_t first = output / kStripWidth * kStripWidth;
-    const std::size_t width = std::min(kStripWidth, outputs_[panel] - first);
-    return first * num_inputs_ + k * width + output - first;
+    return {panels_[panel] + first * num_inputs_ + output - first,
+            std::min(kStripWidth, outputs_[panel] - first)};
   }
 
   const float* as_floats(const float* numbers, std::size_t, ProductScratch&) const {

@@ -9,8 +9,8 @@
 namespace rr::internal {
 
 // kGeneric and kF32 by our own loops (RowKernels::add_product), which give the same row for every
-// number of rows. oneDNN's float32 products do so with AVX-512 alone; this is for all
-// other machines. Weights are bf16 or float32, in strips of 64 outputs: [strip][input][output].
+// number of rows; oneDNN's float32 products do not on every machine, nor in every version. Weights
+// are bf16 or float32, in strips of 64 outputs: [strip][input][output].
 std::unique_ptr<Linear> make_strip_linear(ProductFamily family, std::size_t num_inputs,
                                           std::vector<std::size_t> panels, WeightArena& arena,
                                           const RowKernels& kernels);
