@@ -112,7 +112,7 @@ Result<RunFolder> begin_or_resume(const TrainingRunOptions& options, const std::
     run["settings"] = settings;
     return RunFolder::create(options.output, run);
   }
-  RR_TRY(RunFolder folder, RunFolder::open(options.resume));
+  RR_TRY(RunFolder folder, RunFolder::open_to_train(options.resume));
   const std::string where = (folder.path() / "run.json").string();
   if (folder.run().value("kind", std::string()) != kind) {
     return Error{Errc::kRejected,

@@ -1,10 +1,7 @@
 #include "rr/lm_cache/answer_cache.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sqlite3.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +13,7 @@
 #include <utility>
 
 #include "rr/base/check.h"
+#include "rr/base/folder_lock.h"
 #include "rr/base/sha256.h"
 #include "rr/lm_cache/internal/completion_json.h"
 
@@ -270,25 +268,6 @@ Result<Connection> open_writable(const fs::path& path) {
   return connection;
 }
 
-// One process at a time opens a cache of this folder, so that two do not both set a damaged file
-// aside.
-class FolderLock {
- public:
-  explicit FolderLock(const fs::path& file) {
-    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-    descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor_ >= 0) ::flock(descriptor_, LOCK_EX);
-  }
-  ~FolderLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
-
 Result<fs::path> set_aside(const fs::path& path) {
   fs::path aside;
   for (int number = 1; aside.empty() || fs::exists(aside); ++number) {
@@ -409,7 +388,9 @@ const fs::path& AnswerCache::path() const { return database_->connection.path();
 const std::string& AnswerCache::note() const { return database_->note; }
 
 Result<AnswerCache> AnswerCache::open(const fs::path& path) {
-  const FolderLock lock(path);
+  // One process at a time, so that two do not both set a damaged file aside.
+  const FolderLock lock =
+      FolderLock::wait_for(path.has_parent_path() ? path.parent_path() : fs::path("."));
   auto connection = open_writable(path);
   std::string note;
   if (!connection.ok() && connection.error().code == Errc::kMalformed) {

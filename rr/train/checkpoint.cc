@@ -159,6 +159,11 @@ Error cannot(const char* what, const fs::path& path, const std::string& why) {
   return {Errc::kRejected, fmt::format("cannot be {}: {}", what, why), path.string()};
 }
 
+Result<FolderLock> lock_run(const fs::path& path) {
+  return FolderLock::take(path,
+                          "another process is training this run; wait for its end, or stop it");
+}
+
 }  // namespace
 
 Result<RunFolder> RunFolder::create(const fs::path& path, const Json& run) {
@@ -171,8 +176,10 @@ Result<RunFolder> RunFolder::create(const fs::path& path, const Json& run) {
   }
   fs::create_directories(checkpoints_of(path), error);
   if (error) return cannot("made", path, error.message());
+  RunFolder folder(path, run);
+  RR_TRY(folder.lock_, lock_run(path));
   RR_TRY_STATUS(write_file(path / "run.json", run.dump(2) + "\n"));
-  return RunFolder(path, run);
+  return folder;
 }
 
 Result<RunFolder> RunFolder::open(const fs::path& path) {
@@ -188,6 +195,12 @@ Result<RunFolder> RunFolder::open(const fs::path& path) {
                  (path / "run.json").string()};
   }
   return RunFolder(path, std::move(run));
+}
+
+Result<RunFolder> RunFolder::open_to_train(const fs::path& path) {
+  RR_TRY(RunFolder folder, open(path));
+  RR_TRY(folder.lock_, lock_run(path));
+  return folder;
 }
 
 Status RunFolder::save(std::span<const Parameter> parameters, AdamW& optimiser,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/folder_lock.h"
 #include "rr/base/json.h"
 #include "rr/base/result.h"
 #include "rr/nn/learner.h"
@@ -27,11 +28,15 @@ struct CheckpointState {
 // metrics.jsonl, samples.jsonl where there are samples, and checkpoints/step-<n>.safetensors.
 class RunFolder {
  public:
-  // A new run: the folder is made, run.json written. Refused where a run is there already.
+  // A new run: the folder is made, run.json written. Refused where a run is there already. No other
+  // process can train it while this RunFolder lives.
   static Result<RunFolder> create(const std::filesystem::path& path, const Json& run);
 
-  // A run that is there. A folder without run.json is refused.
+  // A run that is there, to read it. A folder without run.json is refused.
   static Result<RunFolder> open(const std::filesystem::path& path);
+
+  // The same, to go on with it: refused where another process trains it.
+  static Result<RunFolder> open_to_train(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   const Json& run() const { return run_; }
@@ -61,6 +66,7 @@ class RunFolder {
 
   std::filesystem::path path_;
   Json run_;
+  std::optional<FolderLock> lock_;
 };
 
 // Checks a checkpoint's SHA-256, over all its tensors' data.

@@ -114,6 +114,16 @@ TEST_F(RunFolderTest, IsNotMadeTwiceNorOpenedWhereThereIsNone) {
   EXPECT_THAT(RunFolder::open(path()).error().to_string(), HasSubstr("expected a JSON object"));
 }
 
+TEST_F(RunFolderTest, OneProcessTrainsIt) {
+  {
+    const RunFolder run = create();
+    EXPECT_THAT(RunFolder::open_to_train(path()).error().to_string(),
+                HasSubstr("another process is training this run"));
+    EXPECT_TRUE(RunFolder::open(path()).ok());
+  }
+  EXPECT_EQ(RunFolder::open_to_train(path()).value().run().at("seed"), 7);
+}
+
 TEST_F(RunFolderTest, CutsMetricsBackToTheCheckpoint) {
   const RunFolder run = create();
   for (const std::size_t step : std::vector<std::size_t>{1, 2, 3}) {

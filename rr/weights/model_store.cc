@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
+#include "rr/base/folder_lock.h"
 #include "rr/base/mapped_file.h"
 #include "rr/base/sha256.h"
 #include "rr/weights/internal/process.h"
@@ -51,38 +51,6 @@ Status check_file(const fs::path& path, const PublishedModel& model) {
   return error_about(path, Errc::kMalformed,
                      fmt::format("expected the SHA-256 {}, found {}", model.sha256, sha256));
 }
-
-// Holds the directory against other runs, to the end of its life or of the process.
-class DirectoryLock {
- public:
-  static Result<DirectoryLock> take(const fs::path& directory) {
-    DirectoryLock lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock.descriptor_ < 0) {
-      return error_about(directory, Errc::kRejected,
-                         fmt::format("cannot be opened: {}", std::strerror(errno)));
-    }
-    // A file system without locks is no reason to stop.
-    if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      return error_about(directory, Errc::kUnavailable,
-                         "another run is fetching a model into this directory; wait for it");
-    }
-    return lock;
-  }
-
-  DirectoryLock(DirectoryLock&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  DirectoryLock& operator=(DirectoryLock&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  ~DirectoryLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
- private:
-  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
 
 // A new folder, gone at the end of its life. Requires the lock of the directory: other folders of
 // such a name were left by runs that were killed, and go too. Their own names keep a pip that
@@ -341,7 +309,9 @@ Result<fs::path> internal::pull_model(const PublishedModel& model, const fs::pat
     return error_about(absolute, Errc::kRejected,
                        fmt::format("the directory cannot be made: {}", error.message()));
   }
-  RR_TRY(const DirectoryLock lock, DirectoryLock::take(absolute));
+  RR_TRY(const FolderLock lock,
+         FolderLock::take(absolute,
+                          "another run is fetching a model into this directory; wait for it"));
   const fs::path target = absolute / model.file_name;
   if (fs::exists(target, error)) {
     if (check_file(target, model).ok()) {
