@@ -5,7 +5,6 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
