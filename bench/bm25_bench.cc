@@ -2,7 +2,6 @@
 // collections that live beside the repository. k = 100.
 
 #include <benchmark/benchmark.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "rr/bm25/searcher.h"
 #include "rr/ir/corpus_file.h"
 #include "rr/ir/topics_file.h"
+#include "tests/test_folder.h"
 
 namespace {
 
@@ -33,10 +33,6 @@ constexpr Source kSources[] = {
 
 fs::path file_of(const Source& source, const char* name) {
   return fs::path(RR_SHARED_DATA) / source.folder / name;
-}
-
-fs::path work_folder() {
-  return fs::temp_directory_path() / ("rr-bm25-bench-" + std::to_string(::getpid()));
 }
 
 void analyze_bench(benchmark::State& state) {
@@ -60,14 +56,14 @@ BENCHMARK(analyze_bench)->DenseRange(0, 3)->Unit(benchmark::kMillisecond);
 
 void index_bench(benchmark::State& state) {
   const Source& source = kSources[state.range(0)];
+  const rr::TestFolder folder;
   std::int64_t num_documents = 0;
   for (auto _ : state) {
     const auto report =
-        rr::build_index(file_of(source, source.corpus), work_folder(), {.num_threads = 2});
+        rr::build_index(file_of(source, source.corpus), folder / "idx", {.num_threads = 2});
     if (!report.ok()) return state.SkipWithError("needs the collection");
     num_documents += static_cast<std::int64_t>(report->statistics.num_documents);
   }
-  fs::remove_all(work_folder());
   state.SetItemsProcessed(num_documents);
   state.SetLabel(source.folder);
 }
@@ -76,16 +72,16 @@ BENCHMARK(index_bench)->DenseRange(0, 3)->Unit(benchmark::kMillisecond)->UseReal
 void search_bench(benchmark::State& state) {
   const Source& source = kSources[state.range(0)];
   const auto topics = rr::read_topics(file_of(source, source.topics));
-  const auto report = rr::build_index(file_of(source, source.corpus), work_folder(), {});
+  const rr::TestFolder folder;
+  const auto report = rr::build_index(file_of(source, source.corpus), folder / "idx", {});
   if (!topics.ok() || !report.ok()) return state.SkipWithError("needs the collection");
-  const rr::Index index = rr::Index::open(work_folder()).value();
+  const rr::Index index = rr::Index::open(folder / "idx").value();
   const rr::Searcher searcher(index);
   for (auto _ : state) {
     for (const rr::Topic& topic : topics->topics) {
       benchmark::DoNotOptimize(searcher.search(topic.query, 100).value().hits.data());
     }
   }
-  fs::remove_all(work_folder());
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(topics->topics.size()));
   state.SetLabel(source.folder);
 }

@@ -2,8 +2,6 @@
 // be searched and read, never a crash. The input is a list of changes, four bytes each: a file, a
 // place in it and what stands there then.
 
-#include <unistd.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +17,7 @@
 #include "rr/bm25/internal/index_format.h"
 #include "rr/bm25/internal/query_model.h"
 #include "rr/bm25/internal/retrieval.h"
+#include "tests/test_folder.h"
 
 namespace {
 
@@ -26,15 +25,10 @@ namespace fs = std::filesystem;
 using namespace rr::internal;
 
 constexpr std::array<const char*, 10> kFiles = {
-    "segment.0/terms.bin",    "segment.0/postings.bin",  "segment.0/documents.bin",
-    "segment.0/texts.bin",    "segment.0/frames.bin",    "segment.1/terms.bin",
-    "segment.1/postings.bin", "segment.1/documents.bin", "segment.1/texts.bin",
-    "segment.1/frames.bin"};
-
-void write(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
+    "idx/segment.0/terms.bin",    "idx/segment.0/postings.bin",  "idx/segment.0/documents.bin",
+    "idx/segment.0/texts.bin",    "idx/segment.0/frames.bin",    "idx/segment.1/terms.bin",
+    "idx/segment.1/postings.bin", "idx/segment.1/documents.bin", "idx/segment.1/texts.bin",
+    "idx/segment.1/frames.bin"};
 
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -45,14 +39,10 @@ std::string read(const fs::path& path) {
 // have short lists.
 struct SoundIndex {
   SoundIndex() {
-    const fs::path base =
-        fs::temp_directory_path() / ("rr-index-fuzz-" + std::to_string(::getpid()));
-    fs::create_directories(base);
-    folder = base / "idx";
-    write(base / "corpus.tsv", corpus(0));
-    RR_CHECK(rr::build_index(base / "corpus.tsv", folder, {}).ok(), "a sound corpus is indexed");
-    write(base / "corpus.tsv", corpus(300));
-    RR_CHECK(rr::add_to_index(base / "corpus.tsv", folder, {}).ok(), "a sound corpus is added");
+    const fs::path first = folder.write("first.tsv", corpus(0));
+    RR_CHECK(rr::build_index(first, folder / "idx", {}).ok(), "a sound corpus is indexed");
+    const fs::path second = folder.write("second.tsv", corpus(300));
+    RR_CHECK(rr::add_to_index(second, folder / "idx", {}).ok(), "a sound corpus is added");
     for (std::size_t i = 0; i < kFiles.size(); ++i) contents[i] = read(folder / kFiles[i]);
   }
 
@@ -64,7 +54,7 @@ struct SoundIndex {
     return lines;
   }
 
-  fs::path folder;
+  rr::TestFolder folder;
   std::array<std::string, kFiles.size()> contents;
 };
 
@@ -100,8 +90,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t place = (std::size_t{data[at + 1]} << 8 | data[at + 2]) % file.size();
     file[place] = static_cast<char>(data[at + 3]);
   }
-  for (std::size_t i = 0; i < kFiles.size(); ++i) write(sound.folder / kFiles[i], contents[i]);
-  const auto files = IndexFiles::open(sound.folder, false);
+  for (std::size_t i = 0; i < kFiles.size(); ++i) sound.folder.write(kFiles[i], contents[i]);
+  const auto files = IndexFiles::open(sound.folder / "idx", false);
   if (files.ok()) use(files.value());
   return 0;
 }

@@ -1,14 +1,15 @@
 // Any bytes as metrics.jsonl and samples.jsonl: an error, or a page.
 
-#include "fuzz/input_folder.h"
 #include "rr/base/utf8.h"
 #include "rr/report/training_page.h"
+#include "tests/test_folder.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const rr::InputFolder folder;
-  folder.write("metrics.jsonl", data, size);
-  folder.write("samples.jsonl", data, size);
-  const auto log = rr::read_training_log(folder.path(), rr::Json::object());
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const rr::TestFolder folder;
+  folder.write("metrics.jsonl", text);
+  folder.write("samples.jsonl", text);
+  const auto log = rr::read_training_log(folder, rr::Json::object());
   if (!log.ok()) {
     RR_CHECK(rr::is_valid_utf8(log.error().message), "messages are text");
     return 0;

@@ -3,19 +3,18 @@
 
 #include <algorithm>
 
-#include "fuzz/input_folder.h"
 #include "rr/base/utf8.h"
 #include "rr/train/sft_settings.h"
 #include "rr/train/trained_model.h"
+#include "tests/test_folder.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto* const end = std::find(data, data + size, 0);
-  const auto* const checkpoint = end == data + size ? end : end + 1;
-  const rr::InputFolder folder;
-  folder.write("run.json", data, static_cast<std::size_t>(end - data));
-  folder.write("checkpoints/step-000001.safetensors", checkpoint,
-               static_cast<std::size_t>(data + size - checkpoint));
-  const auto run = rr::RunFolder::open(folder.path());
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::size_t end = std::min(text.find('\0'), size);
+  const rr::TestFolder folder;
+  folder.write("run.json", text.substr(0, end));
+  folder.write("checkpoints/step-000001.safetensors", text.substr(std::min(end + 1, size)));
+  const auto run = rr::RunFolder::open(folder);
   if (!run.ok()) {
     RR_CHECK(rr::is_valid_utf8(run.error().message), "messages are text");
     return 0;

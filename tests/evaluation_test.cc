@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
 #include "rr/base/json.h"
 #include "tests/program.h"

@@ -9,7 +9,7 @@
 
 #include "rr/base/file.h"
 #include "rr/base/json.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "tests/program.h"
 
 namespace rr {
@@ -52,7 +52,7 @@ class GrpoProgram : public Program {
     return lines;
   }
 
-  internal::TemporaryFolder model_files_;
+  TestFolder model_files_;
   std::string model_;
 };
 
@@ -148,7 +148,7 @@ TEST_F(GrpoProgram, TrainsGoesOnAndIsUsed) {
 }
 
 TEST_F(GrpoProgram, MeasuresKlFromTheStartOrFromAnotherModel) {
-  const internal::TemporaryFolder other;
+  const TestFolder other;
   internal::write_tiny_model(other, 4096);
   // Rewards that differ though the model writes at random: some replies have two numbers in them.
   write("reward.toml", "rule = \"published\"\nwrong-answer = -1\n");

@@ -17,7 +17,7 @@
 #include "rr/ranks/ranks.h"
 #include "rr/rerank/answer.h"
 #include "rr/train/grpo/grpo.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 
 // Runs of reinforcement learning in this process, on a model of a few thousand weights.
 

@@ -39,7 +39,7 @@ class GrpoRanks : public ::testing::Test {
   }
 
   RunFolder folder(const std::string& name) const {
-    return RunFolder::create(model_.folder.path() / name, Json::object()).value();
+    return RunFolder::create(model_.folder / name, Json::object()).value();
   }
 
   // Goes on in `folder`. The rank `told` is told to stop after `until` steps.
@@ -132,7 +132,7 @@ TEST_F(GrpoRanks, GoOnInAnyNumber) {
   ASSERT_EQ(steps.size(), whole.steps.size());
   for (std::size_t i = 0; i < steps.size(); ++i) expect_same_way(steps[i], whole.steps[i]);
   const std::string samples = read_file(run.path() / "samples.jsonl").value();
-  EXPECT_EQ(samples, read_file(model_.folder.path() / "whole/samples.jsonl").value());
+  EXPECT_EQ(samples, read_file(model_.folder / "whole/samples.jsonl").value());
 }
 
 }  // namespace

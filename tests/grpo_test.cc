@@ -83,7 +83,7 @@ TEST(Grpo, GoesOnToTheBitAsIfItHadNotStopped) {
   options.most_refills = 2;
   options.validate_every = 2;
   const auto folder = [&](const char* name) {
-    return RunFolder::create(model.folder.path() / name, Json::object()).value();
+    return RunFolder::create(model.folder / name, Json::object()).value();
   };
   const auto metrics = [](const RunFolder& run, const char* name) {
     std::vector<Json> lines;

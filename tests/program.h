@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
+#include "tests/test_folder.h"
 
 // Runs the program as a user does: in a shell, in a folder of its own.
 
@@ -51,10 +50,6 @@ inline std::size_t num_lines(const std::string& text) {
 class Program : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = fs::temp_directory_path() /
-                 ("rr-e2e-" + std::to_string(::getpid()) + "-" +
-                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(directory_);
     write("passages.txt", "Grass is green.\nThe sky scatters blue light.\nBread needs yeast.\n");
     write("topics.jsonl", R"({"_id": "q1", "text": "why is the sky blue?"})"
                           "\n");
@@ -65,12 +60,8 @@ class Program : public ::testing::Test {
     write("run.trec", "q1 Q0 a 1 2.0 bm25\nq1 Q0 b 2 1.0 bm25\n");
     write("qrels.txt", "q1 0 b 1\n");
   }
-  void TearDown() override { fs::remove_all(directory_); }
 
-  void write(const std::string& name, std::string_view text) const {
-    fs::create_directories((directory_ / name).parent_path());
-    ASSERT_TRUE(write_file(directory_ / name, text).ok());
-  }
+  void write(const fs::path& name, std::string_view text) const { directory_.write(name, text); }
   Outcome run(const std::string& command) const { return shell(command, directory_); }
 
   // Exit code 1, one sentence that holds every part of `parts`, and no output file.
@@ -85,7 +76,7 @@ class Program : public ::testing::Test {
     }
   }
 
-  fs::path directory_;
+  TestFolder directory_;
 };
 
 }  // namespace rr

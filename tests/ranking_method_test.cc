@@ -13,7 +13,7 @@
 
 #include "rr/lm_local/local_generator.h"
 #include "rr/rerank/driver.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "rr/train/ranking/ranking_tasks.h"
 
 namespace rr {

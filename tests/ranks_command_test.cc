@@ -11,7 +11,7 @@
 #include "rr/base/json.h"
 #include "rr/ranks/mpi_ranks.h"
 #include "rr/train/checkpoint.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "tests/program.h"
 
 namespace rr {
@@ -124,7 +124,7 @@ class RanksProgram : public Program {
     EXPECT_THAT(on.err, HasSubstr("go on with\n  reasonrank train sft --resume long"));
   }
 
-  internal::TemporaryFolder model_files_;
+  TestFolder model_files_;
 };
 
 TEST_F(RanksProgram, WhatCannotShareItsWorkIsNotStartedInSeveral) {

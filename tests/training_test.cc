@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "tests/program.h"
 
 // Training as a user does it, on a model of a few thousand weights.
@@ -31,7 +31,7 @@ class Training : public Program {
     Program::SetUp();
     internal::write_tiny_model(model_folder_);
     // The prompts here are longer than that model's context.
-    std::string config = read_file(model_folder_.path() / "config.json").value();
+    std::string config = read_file(model_folder_ / "config.json").value();
     config.replace(config.find(":512"), 4, ":4096");
     model_folder_.write("config.json", config);
     model_ = fmt::format(" --model {} --chat-template chatml --threads 1 ",
@@ -77,7 +77,7 @@ class Training : public Program {
   }
 
   static constexpr const char* kListOfTwo = "tasks.jsonl";
-  internal::TemporaryFolder model_folder_;
+  TestFolder model_folder_;
   std::string model_;
 };
 
@@ -256,7 +256,8 @@ TEST_F(InterruptedRun, AFolderThatMayNotBeWrittenKeepsTheCheckpointBefore) {
   if (run(nobody + "$R --version").exit_code != 0) {
     GTEST_SKIP() << "the program cannot be run without the rights of root here";
   }
-  ASSERT_EQ(run("chmod -R a-w a; chmod a+rx . a a/checkpoints").exit_code, 0);
+  const std::string model = model_folder_.path().string();
+  ASSERT_EQ(run("chmod -R a-w a; chmod a+rx . a a/checkpoints " + model).exit_code, 0);
   const Outcome closed = run(nobody + "$R train sft --resume a --threads 1");
   ASSERT_EQ(run("chmod -R u+w a").exit_code, 0);
   EXPECT_EQ(closed.exit_code, 1) << closed.err;

@@ -1,12 +1,11 @@
 #include "rr/base/atomic_file.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "rr/base/file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -15,20 +14,12 @@ namespace fs = std::filesystem;
 
 class AtomicFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = fs::temp_directory_path() /
-                 ("rr-atomic-" + std::to_string(::getpid()) + "-" +
-                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(directory_);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   std::size_t num_entries() const {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
   }
 
-  fs::path directory_;
+  TestFolder directory_;
 };
 
 TEST_F(AtomicFileTest, AppearsOnlyWhenCommitted) {

@@ -1,13 +1,12 @@
 #include "rr/base/file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
 #include <vector>
 
-#include "rr/base/atomic_file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -16,10 +15,8 @@ namespace fs = std::filesystem;
 
 class FileTest : public ::testing::Test {
  protected:
-  void TearDown() override { fs::remove(path_); }
-
   std::vector<std::string> lines_of(std::string_view bytes) {
-    EXPECT_TRUE(write_file(path_, bytes).ok());
+    folder_.write("file", bytes);
     return read_lines();
   }
 
@@ -31,7 +28,8 @@ class FileTest : public ::testing::Test {
     return lines;
   }
 
-  fs::path path_ = fs::temp_directory_path() / ("rr-file-test-" + std::to_string(::getpid()));
+  TestFolder folder_;
+  fs::path path_ = folder_ / "file";
 };
 
 using Lines = std::vector<std::string>;

@@ -2,49 +2,35 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <optional>
-#include <string>
 #include <thread>
+
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
-
-class FolderLocks : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("rr-lock-" + std::to_string(::getpid()) + "-" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path folder_;
-};
-
-TEST_F(FolderLocks, OneAtATimeHoldsAFolder) {
-  std::optional<Result<FolderLock>> first = FolderLock::take(folder_, "held");
+TEST(FolderLocks, OneAtATimeHoldsAFolder) {
+  const TestFolder folder;
+  std::optional<Result<FolderLock>> first = FolderLock::take(folder, "held");
   ASSERT_TRUE(first->ok());
-  const auto second = FolderLock::take(folder_, "held");
+  const auto second = FolderLock::take(folder, "held");
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().message, "held");
-  EXPECT_EQ(second.error().where, folder_.string());
+  EXPECT_EQ(second.error().where, folder.path().string());
   first.reset();
-  EXPECT_TRUE(FolderLock::take(folder_, "held").ok());
+  EXPECT_TRUE(FolderLock::take(folder, "held").ok());
 }
 
-TEST_F(FolderLocks, WaitsForItsTurn) {
-  std::optional<FolderLock> first = FolderLock::wait_for(folder_);
+TEST(FolderLocks, WaitsForItsTurn) {
+  const TestFolder folder;
+  std::optional<FolderLock> first = FolderLock::wait_for(folder);
   std::atomic<bool> is_released = false;
   std::atomic<bool> was_released = false;
   std::thread other([&] {
-    const FolderLock lock = FolderLock::wait_for(folder_);
+    const FolderLock lock = FolderLock::wait_for(folder);
     was_released = is_released.load();
   });
   is_released = true;
@@ -53,11 +39,12 @@ TEST_F(FolderLocks, WaitsForItsTurn) {
   EXPECT_TRUE(was_released);
 }
 
-TEST_F(FolderLocks, SaysWhatCannotBeOpened) {
-  const auto missing = FolderLock::take(folder_ / "not there", "held");
+TEST(FolderLocks, SaysWhatCannotBeOpened) {
+  const TestFolder folder;
+  const auto missing = FolderLock::take(folder / "not there", "held");
   ASSERT_FALSE(missing.ok());
   EXPECT_THAT(missing.error().message, testing::HasSubstr("cannot be opened: No such file"));
-  FolderLock::wait_for(folder_ / "not there");  // holds nothing, and does not wait
+  FolderLock::wait_for(folder / "not there");  // holds nothing, and does not wait
 }
 
 }  // namespace

@@ -38,8 +38,7 @@ std::vector<TestDocument> many_documents(std::size_t count) {
 }
 
 std::string error_of_build(const TestFolder& folder, std::string_view corpus) {
-  EXPECT_TRUE(write_file(folder / "corpus.jsonl", corpus).ok());
-  const auto report = build_index(folder / "corpus.jsonl", folder / "idx", {});
+  const auto report = build_index(folder.write("corpus.jsonl", corpus), folder / "idx", {});
   EXPECT_FALSE(fs::exists(folder / "idx.building"));
   return report.ok() ? "" : report.error().to_string();
 }
@@ -118,8 +117,7 @@ TEST(BuildIndex, LeavesTheOldIndexWhereItFailsAndReplacesItWhereItDoesNot) {
 
 TEST(BuildIndex, StartsAnewAfterOneThatWasKilled) {
   const TestFolder folder;
-  fs::create_directories(folder / "idx.building");
-  ASSERT_TRUE(write_file(folder / "idx.building/spill.0", "left over").ok());
+  folder.write("idx.building/spill.0", "left over");
   EXPECT_EQ(error_of_build(folder, "{\"_id\": \"a\", \"text\": \"x\"}\n"), "");
   EXPECT_FALSE(fs::exists(folder / "idx/spill.0"));
 }
@@ -139,8 +137,7 @@ TEST(BuildIndex, DoesNotBuildTwiceAtTheSameTime) {
 TEST(BuildIndex, DoesNotReplaceAFolderOfSomethingElse) {
   const TestFolder folder;
   write_corpus(folder / "corpus.jsonl", kDocuments);
-  fs::create_directories(folder / "idx");
-  ASSERT_TRUE(write_file(folder / "idx/thesis.txt", "years of work").ok());
+  folder.write("idx/thesis.txt", "years of work");
   EXPECT_FALSE(build_index(folder / "corpus.jsonl", folder / "idx", {}).ok());
   EXPECT_TRUE(fs::exists(folder / "idx/thesis.txt"));
 }

@@ -118,8 +118,7 @@ class Bm25Parity : public ::testing::TestWithParam<Collection> {
     if (name.ends_with(".tar.gz")) {
       write_cacm_corpus(shared(name), folder_ / "corpus.jsonl");
     } else if (name.ends_with(".zip")) {
-      EXPECT_TRUE(
-          write_file(folder_ / "corpus.jsonl", unzip(shared(name), "arguana/corpus.jsonl")).ok());
+      folder_.write("corpus.jsonl", unzip(shared(name), "arguana/corpus.jsonl"));
     } else {
       return shared(name);
     }

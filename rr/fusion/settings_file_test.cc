@@ -1,25 +1,15 @@
 #include "rr/fusion/settings_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-
-#include "rr/base/atomic_file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
 
-std::filesystem::path settings_path() {
-  return std::filesystem::temp_directory_path() /
-         ("rr-fusion-" + std::to_string(::getpid()) + ".json");
-}
-
 Result<FusionSettings> settings_of(const std::string& text) {
-  EXPECT_TRUE(write_file(settings_path(), text).ok());
-  auto settings = read_fusion_settings(settings_path());
-  std::filesystem::remove(settings_path());
-  return settings;
+  const TestFolder folder;
+  return read_fusion_settings(folder.write("settings.json", text));
 }
 
 TEST(FusionSettings, ComeBackAsTheyWere) {

@@ -2,13 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string>
 
-#include "rr/base/atomic_file.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -20,15 +19,8 @@ using ::testing::IsEmpty;
 
 class DataFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("rr-data-" + std::to_string(::getpid())) / "small";
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_.parent_path()); }
-
   void write(const std::string& name, std::string_view text) const {
-    fs::create_directories((folder_ / name).parent_path());
-    ASSERT_TRUE(write_file(folder_ / name, text).ok());
+    parent_.write(fs::path("small") / name, text);
   }
   FoundDatasets found() const { return find_datasets(folder_).value(); }
 
@@ -52,7 +44,8 @@ class DataFolder : public ::testing::Test {
     write("qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\ta\t2\n");
   }
 
-  fs::path folder_;
+  TestFolder parent_;
+  fs::path folder_ = parent_ / "small";
 };
 
 TEST_F(DataFolder, AWholeBeirCollectionHasNoFindings) {

@@ -8,6 +8,7 @@
 #include "rr/base/file.h"
 #include "rr/ir/internal/test_file.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -24,12 +25,12 @@ struct Converted {
 
 // What `convert(output)` writes.
 Converted written_by(const std::function<Result<Conversion>(AtomicFile&)>& convert) {
-  const TestFile place("");
-  AtomicFile output = std::move(AtomicFile::create(place.folder() / "out").value());
+  const TestFolder folder;
+  AtomicFile output = std::move(AtomicFile::create(folder / "out").value());
   const Result<Conversion> conversion = convert(output);
   if (!conversion.ok()) return {"", {}, conversion.error().to_string()};
   EXPECT_TRUE(output.commit().ok());
-  return {read_file(place.folder() / "out").value(), conversion->notes, ""};
+  return {read_file(folder / "out").value(), conversion->notes, ""};
 }
 
 Converted qrels_as(QrelsFormat to, std::string_view text, bool lossy = false) {

@@ -5,6 +5,7 @@
 
 #include "rr/ir/internal/test_file.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -63,37 +64,38 @@ TEST(CorpusReader, CountsRepairedText) {
 }
 
 TEST(CorpusReader, AFolderStandsForItsCorpusOrAllItsFiles) {
-  const TestFile file("d2\tb\n", "part2.tsv");
-  ASSERT_TRUE(write_file(file.folder() / "part1.jsonl", R"({"id": "d1", "text": "a"})").ok());
-  ASSERT_TRUE(write_file(file.folder() / "notes.txt", "none").ok());
-  EXPECT_EQ(contents_at(file.folder()), "d1||a;d2||b;");
-  ASSERT_TRUE(write_file(file.folder() / "corpus.jsonl", R"({"_id": "d3", "text": "c"})").ok());
-  EXPECT_EQ(contents_at(file.folder()), "d3||c;");
-  const TestFile hidden("", ".hidden");
-  EXPECT_THAT(contents_at(hidden.folder()), HasSubstr("expected corpus.jsonl, other"));
+  const TestFolder folder;
+  folder.write("part2.tsv", "d2\tb\n");
+  folder.write("part1.jsonl", R"({"id": "d1", "text": "a"})");
+  folder.write("notes.txt", "none");
+  EXPECT_EQ(contents_at(folder), "d1||a;d2||b;");
+  folder.write("corpus.jsonl", R"({"_id": "d3", "text": "c"})");
+  EXPECT_EQ(contents_at(folder), "d3||c;");
+  const TestFolder other;
+  other.write(".hidden", "");
+  EXPECT_THAT(contents_at(other), HasSubstr("expected corpus.jsonl, other"));
 }
 
 TEST(CorpusReader, AFolderOfShardsIsReadThroughItsSubfoldersAndTellsWhatItLeavesOut) {
-  const TestFile file("{\"id\": \"d1\", \"contents\": \"a\"}\n", "one/docs00.json");
-  std::filesystem::create_directories(file.folder() / "two");
-  ASSERT_TRUE(
-      write_file(file.folder() / "two/docs01.jsonl", "{\"id\": \"d2\", \"contents\": \"b\"}\n")
-          .ok());
-  ASSERT_TRUE(write_file(file.folder() / "README.txt", "how it was made").ok());
-  EXPECT_EQ(contents_at(file.folder()), "d1||a;d2||b;");
-  EXPECT_EQ(CorpusReader::open(file.folder())->left_out(), std::vector<std::string>{"README.txt"});
+  const TestFolder folder;
+  folder.write("one/docs00.json", "{\"id\": \"d1\", \"contents\": \"a\"}\n");
+  folder.write("two/docs01.jsonl", "{\"id\": \"d2\", \"contents\": \"b\"}\n");
+  folder.write("README.txt", "how it was made");
+  EXPECT_EQ(contents_at(folder), "d1||a;d2||b;");
+  EXPECT_EQ(CorpusReader::open(folder)->left_out(), std::vector<std::string>{"README.txt"});
 }
 
 TEST(CorpusReader, AFolderOfTextFilesIsAPassageAFile) {
-  const TestFile file("\xEF\xBB\xBF# The sky \r\nIs blue.\nOn Earth.\n", "b/sky.md");
-  ASSERT_TRUE(write_file(file.folder() / "a z.txt", "no # title\nhere\xFF").ok());
-  ASSERT_TRUE(write_file(file.folder() / "c.txt", "").ok());
-  ASSERT_TRUE(write_file(file.folder() / "d.png", std::string_view("\x89PNG\0\r\n", 7)).ok());
-  ASSERT_TRUE(write_file(file.folder() / ".e.swp", "hidden").ok());
+  const TestFolder folder;
+  folder.write("b/sky.md", "\xEF\xBB\xBF# The sky \r\nIs blue.\nOn Earth.\n");
+  folder.write("a z.txt", "no # title\nhere\xFF");
+  folder.write("c.txt", "");
+  folder.write("d.png", std::string_view("\x89PNG\0\r\n", 7));
+  folder.write(".e.swp", "hidden");
   EXPECT_EQ(
-      contents_at(file.folder()),
+      contents_at(folder),
       "a z.txt||no # title\nhere\xEF\xBF\xBD;b/sky.md|The sky|Is blue.\nOn Earth.\n;c.txt||;");
-  auto corpus = CorpusReader::open(file.folder());
+  auto corpus = CorpusReader::open(folder);
   for (Passage passage; corpus->next(passage).value();) {
   }
   EXPECT_EQ(corpus->left_out(), std::vector<std::string>{"d.png"});

@@ -5,6 +5,7 @@
 
 #include "rr/ir/internal/test_file.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -88,8 +89,9 @@ TEST(ReadTopics, AMalformedTopicIsNamed) {
 }
 
 TEST(ReadTopics, AFolderStandsForItsQueries) {
-  const TestFile file(R"({"_id": "q1", "text": "why?"})", "queries.jsonl");
-  EXPECT_EQ(read_topics(file.folder()).value().topics.size(), 1u);
+  const TestFolder folder;
+  folder.write("queries.jsonl", R"({"_id": "q1", "text": "why?"})");
+  EXPECT_EQ(read_topics(folder).value().topics.size(), 1u);
 }
 
 TEST(ReadTopics, BrightsExamplesAndArguanasTopicsAreRead) {

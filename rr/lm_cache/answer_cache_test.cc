@@ -17,6 +17,7 @@
 #include "rr/base/file.h"
 #include "rr/base/json.h"
 #include "rr/lm_cache/internal/completion_json.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -36,16 +37,6 @@ Completion answer_of(const std::string& text) {
 
 class AnswerCacheFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("rr-cache-" + std::to_string(::getpid()) + "-" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    path_ = folder_ / "answers.sqlite";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   AnswerCache open() const {
     auto cache = AnswerCache::open(path_);
     EXPECT_TRUE(cache.ok()) << cache.error().to_string();
@@ -80,8 +71,8 @@ class AnswerCacheFile : public ::testing::Test {
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
 
-  fs::path folder_;
-  fs::path path_;
+  TestFolder folder_;
+  fs::path path_ = folder_ / "answers.sqlite";
 };
 
 TEST(CompletionJson, GivesBackAllButTheTimeInTheQueue) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <deque>
 #include <filesystem>
@@ -12,10 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "tests/test_folder.h"
+
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 // A model whose answers the test gives by hand.
@@ -105,27 +105,14 @@ GenerationRequest question(const std::string& text, std::size_t max_tokens = 10)
 
 class CachedAnswers : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() /
-            ("rr-cached-" + std::to_string(::getpid()) + "-" +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".sqlite");
-    remove();
-    cache_.emplace(AnswerCache::open(path_).value());
-  }
-  void TearDown() override {
-    cache_.reset();
-    remove();
-  }
-  void remove() const {
-    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_.string() + suffix);
-  }
   CachedGenerator generator(Budget budget = {}) {
     auto prices = PriceList::parse("[model.m]\ninput = 1\noutput = 10\n", "prices").value();
-    return CachedGenerator(model_, *cache_, {"m", std::move(prices), budget});
+    return CachedGenerator(model_, cache_, {"m", std::move(prices), budget});
   }
 
-  fs::path path_;
-  std::optional<AnswerCache> cache_;
+  TestFolder folder_;
+  std::filesystem::path path_ = folder_ / "answers.sqlite";
+  AnswerCache cache_ = AnswerCache::open(path_).value();
   ModelByHand model_;
 };
 
@@ -315,7 +302,7 @@ TEST_F(CachedAnswers, WhoseUsageIsNotSaidCountWithTheirUpperBound) {
   Heard heard;
   ASSERT_TRUE(cached.submit(question("why?"), heard.listener()).ok());
   model_.answer(0, "because", 0, 0);
-  const ModelSpending spent = cache_->spending().value().at(0);
+  const ModelSpending spent = cache_.spending().value().at(0);
   EXPECT_EQ(spent.prompt_tokens, 276U);
   EXPECT_EQ(spent.completion_tokens, 7U);
   EXPECT_EQ(spent.estimated, 1U);

@@ -2,18 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -126,15 +125,11 @@ std::string load_error(const std::filesystem::path& path, const LlamaOptions& op
 
 TEST(LlamaGenerator, SaysWhyItCannotLoad) {
   EXPECT_THAT(load_error("/no/such/model.gguf"), HasSubstr("expected a GGUF file, found none"));
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("rr-llama-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const TestFolder folder;
   EXPECT_THAT(load_error(folder), HasSubstr("found a folder"));
-  std::ofstream(folder / "model.gguf") << "this is no model";
-  EXPECT_THAT(load_error(folder / "model.gguf"),
+  EXPECT_THAT(load_error(folder.write("model.gguf", "this is no model")),
               ::testing::AllOf(HasSubstr("cannot load this model: "), HasSubstr("magic"),
                                HasSubstr("model.gguf")));
-  std::filesystem::remove_all(folder);
   RR_NEEDS_FILE(default_model_file());
   LlamaOptions options;
   options.chat_template = "no-such";

@@ -3,11 +3,9 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -18,6 +16,7 @@
 #include "rr/base/clock.h"
 #include "rr/base/json.h"
 #include "rr/lm_remote/internal/scripted_server.h"
+#include "tests/test_folder.h"
 
 // Each fault ends with the answer or with one named reason, and what was answered is not asked
 // again.
@@ -630,8 +629,8 @@ TEST(RemoteFaults, ARedirectIsNamedNotFollowed) {
 }
 
 TEST(RemoteFaults, ACertificateThatDoesNotMatchIsRefused) {
-  const std::string file =
-      (std::filesystem::temp_directory_path() / fmt::format("rr-ca-{}", ::getpid())).string();
+  const TestFolder folder;
+  const std::string file = folder / "ca.pem";
   const SelfSigned here("IP:127.0.0.1");
   const SelfSigned elsewhere("DNS:other.example");
   {
@@ -650,7 +649,6 @@ TEST(RemoteFaults, ACertificateThatDoesNotMatchIsRefused) {
   RemoteOptions options = quick({server.address()});
   options.ca_file = file;
   const auto wrong_name = RemoteGenerator::connect(options);
-  std::filesystem::remove(file);
   ASSERT_FALSE(wrong_name.ok());
   EXPECT_EQ(wrong_name.error().code, Errc::kRejected);
   EXPECT_THAT(wrong_name.error().message, HasSubstr("127.0.0.1"));

@@ -1,40 +1,29 @@
 #include "rr/measures/suite_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <string>
 
-#include "rr/base/atomic_file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
-
 class SuiteFile : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("rr-suite-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Result<Suite> suite_of(const std::string& text) const {
-    EXPECT_TRUE(write_file(folder_ / "suite.toml", text).ok());
-    return read_suite(folder_ / "suite.toml");
+    return read_suite(folder_.write("suite.toml", text));
   }
 
   // What is said of a bad suite, after the folder's name.
   std::string refusal_of(const std::string& text) const {
     const Result<Suite> suite = suite_of(text);
     if (suite.ok()) return "";
-    return suite.error().to_string().substr(folder_.string().size() + 1);
+    return suite.error().to_string().substr(folder_.path().string().size() + 1);
   }
 
-  fs::path folder_;
+  TestFolder folder_;
 };
 
 constexpr const char* kSmall = R"(datasets = ["a", "b"]

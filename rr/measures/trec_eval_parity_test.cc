@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -11,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "rr/base/atomic_file.h"
 #include "rr/ir/qrels_file.h"
 #include "rr/ir/run_file.h"
 #include "rr/measures/evaluate.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 // Every value of a measure that we have, in the expected outputs of trec_eval's own test suite, to
 // the last printed digit: per topic and as means.
@@ -70,11 +69,8 @@ std::string first_six_columns(const std::filesystem::path& path) {
 }
 
 Run read_cut_run(const std::filesystem::path& path, std::size_t max_documents) {
-  const std::filesystem::path copy =
-      std::filesystem::temp_directory_path() / ("rr-parity-" + std::to_string(::getpid()));
-  EXPECT_TRUE(write_file(copy, first_six_columns(path)).ok());
-  Run run = std::move(read_run(copy).value().run);
-  std::filesystem::remove(copy);
+  const TestFolder folder;
+  Run run = std::move(read_run(folder.write("run", first_six_columns(path))).value().run);
   for (Ranking& ranking : run.rankings) {
     sort_as_trec_eval(ranking);
     if (ranking.docs.size() > max_documents) ranking.docs.resize(max_documents);

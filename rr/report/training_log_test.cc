@@ -2,45 +2,34 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class ReadTrainingLog : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("rr-training-log-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  void write(const char* name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
   Result<TrainingLog> read() const { return read_training_log(folder_, Json::object()); }
   std::string refusal() const {
     const auto log = read();
     return log.ok() ? "" : log.error().to_string();
   }
 
-  fs::path folder_;
+  TestFolder folder_;
 };
 
 TEST_F(ReadTrainingLog, TakesEveryNumberByItsKey) {
-  write("metrics.jsonl", R"({"kind":"grpo","step":1,"reward":0.5,"own":7})"
-                         "\n"
-                         R"({"kind":"grpo","step":2,"reward":null,"validation_ndcg":0.25})"
-                         "\n");
+  folder_.write("metrics.jsonl", R"({"kind":"grpo","step":1,"reward":0.5,"own":7})"
+                                 "\n"
+                                 R"({"kind":"grpo","step":2,"reward":null,"validation_ndcg":0.25})"
+                                 "\n");
   const auto log = read();
   ASSERT_TRUE(log.ok()) << log.error().to_string();
   ASSERT_EQ(log->metrics.size(), 3u);
@@ -54,7 +43,7 @@ TEST_F(ReadTrainingLog, TakesEveryNumberByItsKey) {
 }
 
 TEST_F(ReadTrainingLog, ARunUnderWayHasALastLineThatIsNotWhole) {
-  write("metrics.jsonl", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo");
+  folder_.write("metrics.jsonl", "{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo");
   const auto log = read();
   ASSERT_TRUE(log.ok()) << log.error().to_string();
   EXPECT_TRUE(log->is_cut);
@@ -69,15 +58,15 @@ TEST_F(ReadTrainingLog, ARunThatHasJustBegunHasNothing) {
 }
 
 TEST_F(ReadTrainingLog, SaysWhatIsWrongAndWhere) {
-  write("metrics.jsonl", "{\"step\":1}\n{\"step\":2,\n{\"step\":3}\n");
+  folder_.write("metrics.jsonl", "{\"step\":1}\n{\"step\":2,\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:2"));
-  write("metrics.jsonl", "{\"step\":2}\n{\"step\":1}\n{\"step\":3}\n");
+  folder_.write("metrics.jsonl", "{\"step\":2}\n{\"step\":1}\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:2: expected steps in ascending order, found 1"));
-  write("metrics.jsonl", "{\"loss\":1}\n{\"step\":3}\n");
+  folder_.write("metrics.jsonl", "{\"loss\":1}\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:1: expected a \"step\""));
-  write("metrics.jsonl", "[1]\n{\"step\":3}\n");
+  folder_.write("metrics.jsonl", "[1]\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("expected a JSON object"));
-  write("metrics.jsonl", "{\"step\":1,\"\":2}\n{\"step\":3}\n");
+  folder_.write("metrics.jsonl", "{\"step\":1,\"\":2}\n{\"step\":3}\n");
   EXPECT_THAT(refusal(), HasSubstr("metrics.jsonl:1: expected a name for each number"));
 }
 
@@ -90,7 +79,7 @@ TEST_F(ReadTrainingLog, ShowsSamplesFromBeginningToEnd) {
                "\n";
     }
   }
-  write("samples.jsonl", lines);
+  folder_.write("samples.jsonl", lines);
   const auto log = read();
   ASSERT_TRUE(log.ok()) << log.error().to_string();
   ASSERT_EQ(log->samples.size(), kSampleSteps * kSamplesOfStep);

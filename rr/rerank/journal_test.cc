@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "rr/base/file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -14,19 +15,13 @@ using ::testing::HasSubstr;
 
 class JournalTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::path(::testing::TempDir()) / (std::string(test->name()) + ".partial");
-    std::filesystem::remove(path_);
-  }
-  void TearDown() override { std::filesystem::remove(path_); }
-
   Result<RunJournal> open(const Json& settings = {{"window", 20}}, bool restart = false) {
     return RunJournal::open(path_, settings, restart);
   }
   void append_raw(const std::string& bytes) { std::ofstream(path_, std::ios::app) << bytes; }
 
-  std::filesystem::path path_;
+  TestFolder folder_;
+  std::filesystem::path path_ = folder_ / "out.partial";
 };
 
 TEST_F(JournalTest, GivesBackWhatAnEarlierRunFinished) {

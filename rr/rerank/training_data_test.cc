@@ -2,12 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <string>
 
-#include "rr/base/atomic_file.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -133,14 +131,12 @@ TEST(TrainingData, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(TrainingData, FilesAreReadLineByLine) {
-  const auto path = std::filesystem::temp_directory_path() /
-                    ("rr-tasks-" + std::to_string(::getpid()) + ".jsonl");
+  const TestFolder folder;
   const std::string line = to_json_line(to_json(task_of_three()));
-  ASSERT_TRUE(write_file(path, line + "\n\n" + line + "\n").ok());
+  const auto path = folder.write("tasks.jsonl", line + "\n\n" + line + "\n");
   EXPECT_EQ(read_ranking_tasks(path)->size(), 2u);
-  ASSERT_TRUE(write_file(path, line + "\n{\"qid\":1}\n").ok());
+  folder.write("tasks.jsonl", line + "\n{\"qid\":1}\n");
   EXPECT_THAT(refusal(read_ranking_tasks(path)), HasSubstr(".jsonl:2: "));
-  std::filesystem::remove(path);
 }
 
 }  // namespace

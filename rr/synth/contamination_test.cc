@@ -3,18 +3,17 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 #include <set>
 #include <string>
 
-#include "rr/base/atomic_file.h"
 #include "rr/base/random.h"
 #include "rr/ir/topics_file.h"
 #include "rr/synth/text_fingerprint.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -208,14 +207,10 @@ TEST(LabelNoise, CountsWhatAnAuditCounts) {
 }
 
 TEST(AddTestSets, TakesCollectionsFoldersOfThemAndFiles) {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("rr-sets-{}", ::getpid());
-  fs::create_directories(folder / "beir" / "nf");
-  ASSERT_TRUE(
-      write_file(folder / "beir" / "nf" / "queries.jsonl", R"({"_id":"1","text":"one"})").ok());
-  ASSERT_TRUE(
-      write_file(folder / "beir" / "nf" / "corpus.jsonl", R"({"_id":"d","title":"t","text":"two"})")
-          .ok());
-  ASSERT_TRUE(write_file(folder / "bright.jsonl", R"({"id":"2","query":"three"})").ok());
+  const TestFolder folder;
+  folder.write("beir/nf/queries.jsonl", R"({"_id":"1","text":"one"})");
+  folder.write("beir/nf/corpus.jsonl", R"({"_id":"d","title":"t","text":"two"})");
+  folder.write("bright.jsonl", R"({"id":"2","query":"three"})");
   TestSets sets;
   ASSERT_TRUE(add_test_sets(folder / "beir", sets).ok());
   EXPECT_EQ(sets.num_queries(), 1u);
@@ -227,7 +222,6 @@ TEST(AddTestSets, TakesCollectionsFoldersOfThemAndFiles) {
   const Status none = add_test_sets(folder / "empty", sets);
   ASSERT_FALSE(none.ok());
   EXPECT_NE(none.error().message.find("expected a test set"), std::string::npos);
-  fs::remove_all(folder);
 }
 
 TEST(AddTestSets, EveryBrightQueryIsFoundAmongTheSamePosts) {

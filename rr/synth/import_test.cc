@@ -2,15 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "rr/base/file.h"
 #include "rr/rerank/training_data.h"
+#include "tests/test_folder.h"
 
 // The records are those of LLaMA-Factory's data/README.md, with words of our own; what becomes of
 // them is what its data/converter.py makes of them.
@@ -18,22 +16,15 @@
 namespace rr {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class ConvertExamples : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("rr-import-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Result<Conversion> convert(const std::string& text, const ConvertOptions& options = {}) {
-    std::ofstream(folder_ / "data.json", std::ios::binary) << text;
+    const auto input = folder_.write("data.json", text);
     RR_TRY(AtomicFile output, AtomicFile::create(folder_ / "sft.jsonl"));
-    RR_TRY(Conversion conversion, convert_examples(folder_ / "data.json", options, output));
+    RR_TRY(Conversion conversion, convert_examples(input, options, output));
     RR_TRY_STATUS(output.commit());
     return conversion;
   }
@@ -57,7 +48,7 @@ class ConvertExamples : public ::testing::Test {
     return conversion.ok() ? "" : conversion.error().to_string();
   }
 
-  fs::path folder_;
+  TestFolder folder_;
 };
 
 TEST_F(ConvertExamples, AlpacaJoinsInstructionAndInput) {

@@ -2,13 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <string>
 
-#include "rr/base/atomic_file.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -80,13 +78,11 @@ TEST(Sample, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(Sample, AFileHoldsATopicOnce) {
-  const auto path = std::filesystem::temp_directory_path() /
-                    ("rr-samples-" + std::to_string(::getpid()) + ".jsonl");
-  ASSERT_TRUE(write_file(path, std::string(kRecord) + "\n\n" + kRecord + "\n").ok());
-  const auto samples = read_samples(path);
+  const TestFolder folder;
+  const auto samples =
+      read_samples(folder.write("samples.jsonl", std::string(kRecord) + "\n\n" + kRecord + "\n"));
   ASSERT_FALSE(samples.ok());
   EXPECT_THAT(samples.error().to_string(), HasSubstr(".jsonl:3: expected each topic once"));
-  std::filesystem::remove(path);
 }
 
 TEST(Sample, ReadsARealTeachersWindows) {

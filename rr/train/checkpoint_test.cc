@@ -7,7 +7,7 @@
 
 #include "rr/base/atomic_file.h"
 #include "rr/base/file.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 
 namespace rr {
 namespace {
@@ -30,7 +30,7 @@ struct State {
 class RunFolderTest : public ::testing::Test {
  protected:
   RunFolder create() { return RunFolder::create(path(), {{"seed", 7}}).value(); }
-  fs::path path() const { return folder_.path() / "run"; }
+  fs::path path() const { return folder_ / "run"; }
   fs::path checkpoint(const std::string& step) const {
     return path() / "checkpoints" / ("step-" + step + ".safetensors");
   }
@@ -40,7 +40,7 @@ class RunFolderTest : public ::testing::Test {
     return run.save(state.parameters, state.optimiser, at, 2);
   }
 
-  internal::TemporaryFolder folder_;
+  TestFolder folder_;
   ThreadPool pool_{1};
 };
 

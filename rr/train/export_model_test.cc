@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "rr/nn/decoder.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "rr/train/sft.h"
 #include "rr/train/sft_settings.h"
 #include "rr/weights/fingerprint.h"
@@ -68,7 +68,7 @@ class ExportModel : public ::testing::Test {
     SftTrainer trainer(*learner, {.examples = &data}, sft_options(settings, &data, nullptr), pool,
                        alone);
     RunFolder folder =
-        RunFolder::create(tiny_.folder.path() / name,
+        RunFolder::create(tiny_.folder / name,
                           {{"model_sha256", fingerprint(*files)}, {"settings", to_json(settings)}})
             .value();
     Silent listener;
@@ -88,11 +88,11 @@ class ExportModel : public ::testing::Test {
 
 TEST_F(ExportModel, AFolderSaysWhatTheTrainedModelSays) {
   for (const std::size_t rank : std::vector<std::size_t>{0, 4}) {
-    const RunFolder run = train(tiny_.folder.path(), "run" + std::to_string(rank), rank);
-    const auto model = trained(run, tiny_.folder.path());
+    const RunFolder run = train(tiny_.folder, "run" + std::to_string(rank), rank);
+    const auto model = trained(run, tiny_.folder);
     const auto expected = logits_of(*model);
     EXPECT_GT(largest_difference(expected, logits_of(*tiny_.files)), 1e-3);
-    const fs::path out = tiny_.folder.path() / ("out" + std::to_string(rank));
+    const fs::path out = tiny_.folder / ("out" + std::to_string(rank));
     ASSERT_TRUE(export_safetensors(*model, TensorType::kF32, out).ok());
     EXPECT_EQ(logits_of(*ModelFiles::open(out).value()), expected);
     EXPECT_TRUE(fs::exists(out / "tokenizer.json"));
@@ -102,19 +102,19 @@ TEST_F(ExportModel, AFolderSaysWhatTheTrainedModelSays) {
 }
 
 TEST_F(ExportModel, AnAdapterSaysTheSameThroughPeftsFiles) {
-  const RunFolder run = train(tiny_.folder.path(), "run", 4);
-  const fs::path out = tiny_.folder.path() / "adapter";
+  const RunFolder run = train(tiny_.folder, "run", 4);
+  const fs::path out = tiny_.folder / "adapter";
   ASSERT_TRUE(export_peft(TrainedWeights::open(run).value(), out).ok());
-  const auto model = OverlaidModel::create(ModelFiles::open(tiny_.folder.path()).value()).value();
+  const auto model = OverlaidModel::create(ModelFiles::open(tiny_.folder).value()).value();
   ASSERT_TRUE(lay_adapter_over(*model, out).ok());
-  EXPECT_EQ(logits_of(*model), logits_of(*trained(run, tiny_.folder.path())));
+  EXPECT_EQ(logits_of(*model), logits_of(*trained(run, tiny_.folder)));
 }
 
 TEST_F(ExportModel, RefusesWhatDoesNotBelongTogether) {
-  const RunFolder run = train(tiny_.folder.path(), "run", 0);
+  const RunFolder run = train(tiny_.folder, "run", 0);
   EXPECT_THAT(export_peft(TrainedWeights::open(run).value(), "x").error().to_string(),
               HasSubstr("it has no adapter"));
-  const auto trained_model = trained(run, tiny_.folder.path());
+  const auto trained_model = trained(run, tiny_.folder);
   EXPECT_THAT(lay_adapter_over(*trained_model, run.path()).error().to_string(),
               HasSubstr("expected the model that the run began with"));
 }
@@ -125,7 +125,7 @@ TEST_F(ExportModel, AGgufFileSaysWhatTheTrainedModelSays) {
   const std::vector<float> norm(576, 1.25f);
   ASSERT_TRUE(model->replace("model.norm.weight", {576}, norm).ok());
   const auto expected = logits_of(*model);
-  const fs::path out = tiny_.folder.path() / "m.gguf";
+  const fs::path out = tiny_.folder / "m.gguf";
   ASSERT_TRUE(export_gguf(*model, TensorType::kF32, out).ok());
   const auto written = ModelFiles::open(out).value();
   EXPECT_EQ(logits_of(*written), expected);

@@ -12,7 +12,7 @@
 
 #include "rr/base/file.h"
 #include "rr/ranks/thread_ranks.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "rr/train/sft.h"
 
 namespace rr {
@@ -121,7 +121,7 @@ class SftRanks : public ::testing::Test {
   }
 
   RunFolder folder(const std::string& name) {
-    return RunFolder::create(model_.folder.path() / name, Json::object()).value();
+    return RunFolder::create(model_.folder / name, Json::object()).value();
   }
 
   // That two runs went by the same losses, to the order of sums. The gradients of the first step

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "rr/base/file.h"
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 
 namespace rr {
 namespace {
@@ -76,7 +76,7 @@ class Sft : public ::testing::Test {
     options_.validate_every = 4;
   }
   RunFolder folder(const std::string& name) {
-    return RunFolder::create(model_.folder.path() / name, Json::object()).value();
+    return RunFolder::create(model_.folder / name, Json::object()).value();
   }
 
   internal::TinyModel model_;
@@ -150,7 +150,7 @@ TEST_F(Sft, KilledAtAnyMomentItGoesOnToTheSameWeights) {
   ASSERT_TRUE(whole.trainer->run(folder("whole"), all, kNeverStop).ok());
 
   folder("killed");
-  const fs::path path = model_.folder.path() / "killed";
+  const fs::path path = model_.folder / "killed";
   RandomStream random(3, 3);
   std::size_t kills = 0;
   for (bool finished = false; !finished;) {

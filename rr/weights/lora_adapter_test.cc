@@ -2,13 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 
 #include "rr/base/json.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -26,7 +26,6 @@ class LoraAdapterTest : public ::testing::Test {
                                          {"model.layers.0.mlp.up_proj.lora_B.weight", {2, 2}, kB}};
     ASSERT_TRUE(write_lora_adapter(folder_, tensors, 2, 8, "base").ok());
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   // The refusal of the adapter with a field of its configuration set.
   std::string refusal_with(const char* key, const Json& value) const {
@@ -38,7 +37,8 @@ class LoraAdapterTest : public ::testing::Test {
     return adapter.ok() ? "" : adapter.error().to_string();
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("rr-adapter-" + std::to_string(::getpid()));
+  TestFolder parent_;
+  fs::path folder_ = parent_ / "adapter";
 };
 
 TEST_F(LoraAdapterTest, ReadsWhatItWrote) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <numeric>
 #include <string>
@@ -11,6 +10,7 @@
 #include "rr/base/sha256.h"
 #include "rr/weights/internal/file_builder.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -18,32 +18,18 @@ namespace {
 namespace fs = std::filesystem;
 using internal::GgufBuilder;
 using internal::safetensors_file;
-using internal::write_bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// A folder of its own for each test.
 class ModelFilesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::path(::testing::TempDir()) /
-              ("rr_model_files_" + std::to_string(::getpid()) + "_" + test->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  void write(const std::string& name, const std::string& bytes) {
-    write_bytes(folder_ / name, bytes);
-  }
   std::string message() const { return message_for(folder_); }
   static std::string message_for(const fs::path& path) {
     const auto model = ModelFiles::open(path);
     return model.ok() ? "no error" : model.error().to_string();
   }
 
-  fs::path folder_;
+  TestFolder folder_;
 };
 
 // One F32 tensor of one element.
@@ -75,7 +61,7 @@ std::string sha256_of_floats(const TensorView& tensor) {
 TEST_F(ModelFilesTest, OpensAGgufFileWhateverItsName) {
   GgufBuilder builder;
   builder.text("general.architecture", "llama").tensor("w", {2}, 0, "AAAABBBB");
-  write("model", builder.build());
+  folder_.write("model", builder.build());
   const auto model = ModelFiles::open(folder_ / "model");
   ASSERT_TRUE(model.ok()) << model.error().to_string();
   const ModelFiles& files = *model.value();
@@ -92,9 +78,9 @@ TEST_F(ModelFilesTest, OpensAGgufFileWhateverItsName) {
 }
 
 TEST_F(ModelFilesTest, OpensAFolderWithOneFile) {
-  write("config.json", R"({"model_type":"llama"})");
-  write("tokenizer.json", "{}");
-  write("model.safetensors", one_tensor("w", "AAAA"));
+  folder_.write("config.json", R"({"model_type":"llama"})");
+  folder_.write("tokenizer.json", "{}");
+  folder_.write("model.safetensors", one_tensor("w", "AAAA"));
   const auto model = ModelFiles::open(folder_);
   ASSERT_TRUE(model.ok()) << model.error().to_string();
   const ModelFiles& files = *model.value();
@@ -106,21 +92,20 @@ TEST_F(ModelFilesTest, OpensAFolderWithOneFile) {
 }
 
 TEST_F(ModelFilesTest, FollowsLinksAsTheHubCacheHasThem) {
-  fs::create_directories(folder_ / "blobs");
   fs::create_directories(folder_ / "snapshot");
-  write("blobs/1", "{}");
-  write("blobs/2", one_tensor("w", "AAAA"));
+  folder_.write("blobs/1", "{}");
+  folder_.write("blobs/2", one_tensor("w", "AAAA"));
   fs::create_symlink("../blobs/1", folder_ / "snapshot" / "config.json");
   fs::create_symlink("../blobs/2", folder_ / "snapshot" / "model.safetensors");
   EXPECT_EQ(message_for(folder_ / "snapshot"), "no error");
 }
 
 TEST_F(ModelFilesTest, OpensShardsInTheOrderOfTheirNames) {
-  write("config.json", "{}");
-  write("model.safetensors.index.json",
-        R"({"weight_map":{"a":"2.safetensors","b":"1.safetensors"}})");
-  write("1.safetensors", one_tensor("b", "BBBB"));
-  write("2.safetensors", one_tensor("a", "AAAA"));
+  folder_.write("config.json", "{}");
+  folder_.write("model.safetensors.index.json",
+                R"({"weight_map":{"a":"2.safetensors","b":"1.safetensors"}})");
+  folder_.write("1.safetensors", one_tensor("b", "BBBB"));
+  folder_.write("2.safetensors", one_tensor("a", "AAAA"));
   const auto model = ModelFiles::open(folder_);
   ASSERT_TRUE(model.ok()) << model.error().to_string();
   ASSERT_EQ(model.value()->tensors().size(), 2U);
@@ -130,30 +115,30 @@ TEST_F(ModelFilesTest, OpensShardsInTheOrderOfTheirNames) {
 }
 
 TEST_F(ModelFilesTest, RefusesShardsThatDoNotHoldWhatTheIndexSays) {
-  write("config.json", "{}");
-  write("model.safetensors.index.json",
-        R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})");
+  folder_.write("config.json", "{}");
+  folder_.write("model.safetensors.index.json",
+                R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})");
   EXPECT_THAT(message(), HasSubstr("expected the shard \"1.safetensors\", found none"));
-  write("1.safetensors", one_tensor("a", "AAAA"));
-  write("2.safetensors", one_tensor("a", "AAAA"));
+  folder_.write("1.safetensors", one_tensor("a", "AAAA"));
+  folder_.write("2.safetensors", one_tensor("a", "AAAA"));
   EXPECT_THAT(
       message(),
       HasSubstr("tensor \"a\" stands in two shards, \"1.safetensors\" and \"2.safetensors\""));
-  write("2.safetensors", one_tensor("c", "CCCC"));
+  folder_.write("2.safetensors", one_tensor("c", "CCCC"));
   EXPECT_THAT(message(), HasSubstr("expected tensor \"b\" in the shard \"2.safetensors\""));
-  write("2.safetensors", one_tensor("b", "BBBB"));
+  folder_.write("2.safetensors", one_tensor("b", "BBBB"));
   EXPECT_EQ(message(), "no error");
 }
 
 TEST_F(ModelFilesTest, RefusesShardsOutsideTheFolder) {
-  write("config.json", "{}");
-  write("model.safetensors.index.json", R"({"weight_map":{"a":"../1.safetensors"}})");
+  folder_.write("config.json", "{}");
+  folder_.write("model.safetensors.index.json", R"({"weight_map":{"a":"../1.safetensors"}})");
   EXPECT_THAT(message(), HasSubstr("to be the name of a file in the folder"));
 }
 
 TEST_F(ModelFilesTest, NamesATensorThatIsMissingOrLeftOut) {
-  write("config.json", "{}");
-  write(
+  folder_.write("config.json", "{}");
+  folder_.write(
       "model.safetensors",
       safetensors_file(R"({"ids":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", "12345678"));
   const auto model = ModelFiles::open(folder_);
@@ -167,29 +152,29 @@ TEST_F(ModelFilesTest, NamesATensorThatIsMissingOrLeftOut) {
 
 TEST_F(ModelFilesTest, SaysWhatAFolderIsThatIsNoModel) {
   EXPECT_THAT(message(), HasSubstr("expected model.safetensors or model.safetensors.index.json"));
-  write("pytorch_model.bin", "x");
+  folder_.write("pytorch_model.bin", "x");
   EXPECT_THAT(message(), HasSubstr("found pickled weights alone (pytorch_model.bin)"));
-  write("m.gguf", "x");
+  folder_.write("m.gguf", "x");
   EXPECT_THAT(message(), HasSubstr("give the file itself: " + (folder_ / "m.gguf").string()));
-  write("adapter_config.json", "{}");
+  folder_.write("adapter_config.json", "{}");
   EXPECT_THAT(message(), HasSubstr("a LoRA adapter without its base model"));
 }
 
 TEST_F(ModelFilesTest, RefusesAFolderWithoutAGoodConfig) {
-  write("model.safetensors", one_tensor("w", "AAAA"));
+  folder_.write("model.safetensors", one_tensor("w", "AAAA"));
   EXPECT_THAT(message(), HasSubstr("expected a config.json"));
-  write("config.json", "[1]");
+  folder_.write("config.json", "[1]");
   EXPECT_THAT(message(), HasSubstr("config.json: expected a JSON object, found array"));
-  write("config.json", "{");
+  folder_.write("config.json", "{");
   EXPECT_THAT(message(), HasSubstr("config.json: expected JSON"));
 }
 
 TEST_F(ModelFilesTest, RefusesPathsThatAreNoModel) {
   EXPECT_THAT(message_for(folder_ / "none"), HasSubstr("no such file or folder"));
-  write("model.safetensors", one_tensor("w", "AAAA"));
+  folder_.write("model.safetensors", one_tensor("w", "AAAA"));
   EXPECT_THAT(message_for(folder_ / "model.safetensors"),
               HasSubstr("give the folder that holds it"));
-  write("empty", "");
+  folder_.write("empty", "");
   EXPECT_THAT(message_for(folder_ / "empty"), HasSubstr("expected a GGUF file"));
   EXPECT_THAT(message_for("/dev/null"), HasSubstr("expected a regular file"));
   ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
@@ -197,9 +182,9 @@ TEST_F(ModelFilesTest, RefusesPathsThatAreNoModel) {
 }
 
 TEST_F(ModelFilesTest, ReadsNoSideFileOutsideTheFolderAndNoHugeOne) {
-  write("config.json", "{}");
-  write("model.safetensors", one_tensor("w", "AAAA"));
-  write("tokenizer.json", "");
+  folder_.write("config.json", "{}");
+  folder_.write("model.safetensors", one_tensor("w", "AAAA"));
+  folder_.write("tokenizer.json", "");
   fs::resize_file(folder_ / "tokenizer.json", (std::uintmax_t{256} << 20) + 1);  // a sparse file
   const auto model = ModelFiles::open(folder_);
   ASSERT_TRUE(model.ok()) << model.error().to_string();

@@ -13,9 +13,9 @@
 
 #include "rr/base/file.h"
 #include "rr/base/sha256.h"
-#include "rr/weights/internal/file_builder.h"
 #include "rr/weights/internal/pull.h"
 #include "tests/shared_data.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -55,22 +55,14 @@ esac
 
 class ModelStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    base_ = fs::path(::testing::TempDir()) /
-            ("rr_model_store_" + std::to_string(::getpid()) + "_" + test->name());
-    fs::remove_all(base_);
-    fs::create_directories(base_);
-    python_is(kGoodPython);
-  }
-  void TearDown() override { fs::remove_all(base_); }
+  void SetUp() override { python_is(kGoodPython); }
 
   void python_is(const std::string& script) {
-    internal::write_bytes(python(), script);
+    folder_.write("python3", script);
     ASSERT_EQ(::chmod(python().c_str(), 0755), 0);
   }
-  fs::path python() const { return base_ / "python3"; }
-  fs::path models() const { return base_ / "data" / "models"; }
+  fs::path python() const { return folder_ / "python3"; }
+  fs::path models() const { return folder_ / "data" / "models"; }
 
   Result<fs::path> pull(const PublishedModel& model = small_model()) {
     return internal::pull_model(model, models(), python().string(),
@@ -88,7 +80,7 @@ class ModelStoreTest : public ::testing::Test {
     return names;
   }
 
-  fs::path base_;
+  TestFolder folder_;
   std::vector<std::string> said_;
 };
 
@@ -99,28 +91,25 @@ TEST_F(ModelStoreTest, PutsTheModelAndItsLicenceIntoTheDirectory) {
   EXPECT_EQ(read_file(models() / "kept.gguf").value(), kContents);
   EXPECT_EQ(read_file(models() / "kept.gguf.LICENSE.txt").value(), "take it\n");
   EXPECT_THAT(names_in_models(), ElementsAre("kept.gguf", "kept.gguf.LICENSE.txt"));
-  EXPECT_THAT(read_file(base_ / "calls").value(), HasSubstr("small-package==1.2"));
+  EXPECT_THAT(read_file(folder_ / "calls").value(), HasSubstr("small-package==1.2"));
   EXPECT_THAT(said_, ::testing::Contains(HasSubstr("licence: Apache-2.0")));
 }
 
 TEST_F(ModelStoreTest, FetchesNothingWhereTheModelIsThere) {
-  fs::create_directories(models());
-  internal::write_bytes(models() / "kept.gguf", kContents);
+  folder_.write("data/models/kept.gguf", kContents);
   EXPECT_EQ(pull_message(), "no error");
-  EXPECT_FALSE(fs::exists(base_ / "calls"));
+  EXPECT_FALSE(fs::exists(folder_ / "calls"));
 }
 
 TEST_F(ModelStoreTest, FetchesAgainWhatIsDamaged) {
-  fs::create_directories(models());
-  internal::write_bytes(models() / "kept.gguf", "a small modem\n");
+  folder_.write("data/models/kept.gguf", "a small modem\n");
   EXPECT_EQ(pull_message(), "no error");
   EXPECT_EQ(read_file(models() / "kept.gguf").value(), kContents);
   EXPECT_THAT(said_.at(0), HasSubstr("is damaged and is fetched again"));
 }
 
 TEST_F(ModelStoreTest, TakesAwayWhatAKilledRunLeft) {
-  fs::create_directories(models() / ".pull-1" / "unpacked");
-  internal::write_bytes(models() / ".pull-1" / "unpacked" / "half", "x");
+  folder_.write("data/models/.pull-1/unpacked/half", "x");
   EXPECT_EQ(pull_message(), "no error");
   EXPECT_THAT(names_in_models(), ElementsAre("kept.gguf", "kept.gguf.LICENSE.txt"));
 }
@@ -181,7 +170,7 @@ TEST_F(ModelStoreTest, SaysWhenPipFetchedNothing) {
 TEST_F(ModelStoreTest, GivesPythonAFolderOfItsOwn) {
   python_is("#!/bin/sh\npwd\necho \"$TMPDIR\"\nexit 1\n");
   const std::string folder =
-      fs::canonical(base_).string() + "/data/models/.pull-" + std::to_string(::getpid());
+      fs::canonical(folder_).string() + "/data/models/.pull-" + std::to_string(::getpid());
   EXPECT_THAT(pull_message(), HasSubstr(folder + " | "));
 }
 
@@ -195,7 +184,7 @@ TEST_F(ModelStoreTest, RefusesADirectoryThatAnotherRunIsFetchingInto) {
 }
 
 TEST_F(ModelStoreTest, RefusesADirectoryThatCannotBe) {
-  internal::write_bytes(base_ / "data", "a file");
+  folder_.write("data", "a file");
   EXPECT_THAT(pull_message(), HasSubstr("the directory cannot be made"));
   EXPECT_THAT(
       internal::pull_model(small_model(), "", "python3", [](const std::string&) {}).error().message,
@@ -210,16 +199,12 @@ TEST(ModelDirectory, FollowsTheBaseDirectorySpecification) {
 }
 
 TEST(FindDefaultModel, TakesOnlyAFileOfTheRightSize) {
-  const fs::path folder =
-      fs::path(::testing::TempDir()) / ("rr_find_model_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
+  const TestFolder folder;
   EXPECT_EQ(find_default_model(folder), std::nullopt);
-  const fs::path file = folder / default_model().file_name;
-  internal::write_bytes(file, "half");
+  const fs::path file = folder.write(default_model().file_name, "half");
   EXPECT_EQ(find_default_model(folder), std::nullopt);
   fs::resize_file(file, default_model().num_bytes);  // a sparse file
   EXPECT_EQ(find_default_model(folder), file);
-  fs::remove_all(folder);
 }
 
 TEST(DefaultModelFile, HasThePublishedSizeAndDigest) {

@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "rr/weights/internal/file_builder.h"
+#include "tests/test_folder.h"
 
 namespace rr {
 namespace {
@@ -16,9 +16,8 @@ using ::testing::HasSubstr;
 
 class TensorFileTest : public ::testing::Test {
  protected:
-  void TearDown() override { fs::remove(path_); }
-  fs::path path_ =
-      fs::temp_directory_path() / ("rr-tensor-file-" + std::to_string(::getpid()) + ".safetensors");
+  TestFolder folder_;
+  fs::path path_ = folder_ / "a.safetensors";
 };
 
 TEST_F(TensorFileTest, ReadsWhatItWrote) {

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cmath>
 
-#include "rr/train/internal/tiny_model.h"
+#include "rr/train/internal/tiny_test_model.h"
 #include "rr/train/sft.h"
 
 namespace rr {
@@ -183,7 +183,7 @@ TEST_F(RankingTraining, AModelLearnsToRank) {
   options.save_every = 1000;
   const SftSources sources = {.tasks = &tasks.value(), .validation_tasks = &tasks.value()};
   SftTrainer trainer(*model, sources, options, pool, alone);
-  const RunFolder folder = RunFolder::create(model_.folder.path() / "run", Json::object()).value();
+  const RunFolder folder = RunFolder::create(model_.folder / "run", Json::object()).value();
   Quiet listener;
   const Status status = trainer.run(folder, listener, kNeverStop);
   ASSERT_TRUE(status.ok()) << status.error().to_string();

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,34 +15,12 @@
 #include "rr/train/sft_data.h"
 #include "rr/weights/model_files.h"
 #include "rr/weights/tensor_file.h"
+#include "tests/test_folder.h"
 
 // A model of a few thousand weights on disk, for this room's tests: a Hugging Face folder with a
 // tokenizer whose tokens are bytes.
 
 namespace rr::internal {
-
-// A folder that goes when the object goes.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static int counter = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("rr-train-" + std::to_string(::getpid()) + "-" + std::to_string(counter++));
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return path_ / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline constexpr std::size_t kTinyVocabulary = 258;
 inline constexpr TokenId kImStart = 256;
@@ -80,7 +55,7 @@ inline Json tiny_tokenizer_json() {
   return tokenizer;
 }
 
-inline void write_tiny_model(const TemporaryFolder& folder, std::size_t context = 512) {
+inline void write_tiny_model(const TestFolder& folder, std::size_t context = 512) {
   constexpr std::size_t kHidden = 32;
   constexpr std::size_t kFfn = 48;
   const Json config = {{"model_type", "qwen3"},
@@ -134,19 +109,19 @@ inline void write_tiny_model(const TemporaryFolder& folder, std::size_t context 
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     tensors[i].bytes = std::as_bytes(std::span(values[i]));
   }
-  RR_CHECK(write_tensor_file(folder.path() / "model.safetensors", tensors).ok(), "a writable disk");
+  RR_CHECK(write_tensor_file(folder / "model.safetensors", tensors).ok(), "a writable disk");
 }
 
 // The model, with what makes tokens of texts.
 struct TinyModel {
   explicit TinyModel(std::size_t context = 512) {
     write_tiny_model(folder, context);
-    files = ModelFiles::open(folder.path()).value();
+    files = ModelFiles::open(folder).value();
     tokenizer = Tokenizer::load(*files).value();
   }
   SftTokens tokens() const { return {tokenizer.get(), &chat, kTinyVocabulary}; }
 
-  TemporaryFolder folder;
+  TestFolder folder;
   std::unique_ptr<ModelFiles> files;
   std::unique_ptr<Tokenizer> tokenizer;
   ChatTemplate chat = ChatTemplate::named("chatml").value();
