@@ -100,6 +100,56 @@ TEST_F(GrpoProgram, RewardsResponses) {
   expect_refused("$R reward --tasks tasks.jsonl unknown.jsonl -o out.trec",
                  {"unknown.jsonl:1", "found q9"});
   EXPECT_EQ(run("$R reward responses.jsonl").exit_code, 2);
+
+  write("reward.toml", "overlong-tokens = 10\n");
+  expect_refused(
+      "$R reward --tasks tasks.jsonl --reward reward.toml responses.jsonl -o out.trec",
+      {"responses.jsonl:1", "expected \"tokens\", since the reward has a term of length"});
+  write("long.jsonl", R"({"qid": "q1", "reply": "<think>x</think><answer>[2] > [1]</answer>", )"
+                      R"("tokens": 95, "limit": 100})"
+                      "\n");
+  const Outcome lengthy =
+      run("$R reward --tasks tasks.jsonl --partial --reward reward.toml long.jsonl");
+  EXPECT_NEAR(Json::parse(lengthy.out).at("reward").get<double>(), 1.3 - 0.5, 1e-12);
+}
+
+TEST_F(GrpoProgram, RewardsWhatVerlAsksFor) {
+  // As verl loads it: a module from a path, whose compute_score() it calls by these names.
+  write("ask.py", R"(import importlib.util, json, sys
+sys.dont_write_bytecode = True
+spec = importlib.util.spec_from_file_location("custom_module", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+row = {"qid": "q", "initial_list": ["x", "y", "z"], "final_list": ["y", "x", "z"], "relevant_docids": ["y"]}
+def score(reply, extra_info=row, **options):
+    try:
+        return module.compute_score(data_source="ranking", solution_str=reply, ground_truth="[2] > [1] > [3]",
+                                    extra_info=extra_info, program=sys.argv[2], **options)
+    except (ValueError, RuntimeError) as error:
+        return str(error)
+print(json.dumps([score("<think>a</think><answer>[2] > [1] > [3]</answer>"),
+                  score("<think>a</think><answer>[3] [1] [2]</answer>"),
+                  score("<think>a</think><answer>[3] [1] [2]</answer>", reward="published"),
+                  score("[2] > [1] > [3]"), score("", reward="none.toml"), score("", {"qid": "q"})]))
+)");
+  const Outcome asked = run(fmt::format(
+      "python3 ask.py {}/integrations/verl/reasonrank_reward.py \"$R\"", RR_SOURCE_DIR));
+  ASSERT_EQ(asked.exit_code, 0) << asked.err;
+  const Json found = Json::parse(asked.out);
+  EXPECT_EQ(found[0], Json({{"score", 1.3},
+                            {"ndcg", 1.0},
+                            {"recall", 1.0},
+                            {"rbo", 1.0},
+                            {"right", 1.0},
+                            {"right_form", 1.0}}));
+  EXPECT_EQ(found[1].at("score"), 0);
+  EXPECT_EQ(found[1].at("right"), 0);
+  EXPECT_EQ(found[1].at("right_form"), 1);
+  // 1 / log2(4) + 0.2 and a tenth of the mean of 0, 1/2 and 1.
+  EXPECT_NEAR(found[2].at("score").get<double>(), 0.5 + 0.2 + 0.05, 1e-9);
+  EXPECT_EQ(found[3].at("score"), -1);
+  EXPECT_THAT(found[4].get<std::string>(), HasSubstr("none.toml: no such file"));
+  EXPECT_THAT(found[5].get<std::string>(), HasSubstr("'initial_list'"));
 }
 
 TEST_F(GrpoProgram, TrainsGoesOnAndIsUsed) {

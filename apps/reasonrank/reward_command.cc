@@ -53,22 +53,30 @@ struct Response {
   ReplyLength length;
 };
 
-Result<std::size_t> optional_count(const Json& object, const char* key, const std::string& where) {
+// 0 where it is absent, which a term of length does not allow.
+Result<std::size_t> count_of(const Json& object, const char* key, bool is_needed,
+                             const std::string& where) {
   const auto found = object.find(key);
-  if (found == object.end()) return std::size_t{0};
+  if (found == object.end()) {
+    if (!is_needed) return std::size_t{0};
+    return Error{Errc::kMalformed,
+                 fmt::format("expected \"{}\", since the reward has a term of length", key), where};
+  }
   if (found->is_number_unsigned()) return found->get<std::size_t>();
   return Error{Errc::kMalformed,
                fmt::format("expected \"{}\" to be a whole number, found {}", key, found->dump()),
                where};
 }
 
-Result<Response> read_response(const JsonlInput::Line& line) {
+Result<Response> read_response(const JsonlInput::Line& line, const RewardOptions& reward) {
   Response response;
   RR_TRY(const std::string qid, json_id(line.value, "qid", line.where));
   response.qid = read_spelling(qid);
   RR_TRY(response.reply, json_string(line.value, "reply", line.where));
-  RR_TRY(response.length.tokens, optional_count(line.value, "tokens", line.where));
-  RR_TRY(response.length.limit, optional_count(line.value, "limit", line.where));
+  const bool needs_limit = reward.overlong_tokens > 0;
+  const bool needs_tokens = needs_limit || reward.cost_per_1000_tokens > 0;
+  RR_TRY(response.length.tokens, count_of(line.value, "tokens", needs_tokens, line.where));
+  RR_TRY(response.length.limit, count_of(line.value, "limit", needs_limit, line.where));
   return response;
 }
 
@@ -139,7 +147,7 @@ Status reward_responses(const RewardCommandOptions& options) {
   while (true) {
     RR_TRY(const std::optional<JsonlInput::Line> line, input.next());
     if (!line) break;
-    RR_TRY(const Response response, read_response(*line));
+    RR_TRY(const Response response, read_response(*line, reward));
     const auto task = tasks.find(response.qid);
     if (task == tasks.end()) {
       return Error{Errc::kNotFound,
