@@ -5,12 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "rr/base/check.h"
+#include "rr/lm/internal/logit_loops.h"
 
 namespace rr {
 namespace {
+
+float largest(std::span<const float> logits) {
+  return internal::logit_loops().largest(logits.data(), logits.size());
+}
 
 struct Candidate {
   float logit;
@@ -24,17 +30,28 @@ bool is_likelier(const Candidate& a, const Candidate& b) {
 // Probabilities relative to the most likely one: exp((logit - top) / temperature).
 class Weights {
  public:
-  Weights(std::span<const float> logits, double temperature)
-      : top_(*std::max_element(logits.begin(), logits.end())),
-        inverse_(static_cast<float>(1 / temperature)) {}
+  Weights(float top, double temperature)
+      : top_(top), inverse_(static_cast<float>(1 / temperature)) {}
 
   float top() const { return top_; }
-  double of(float logit) const { return std::exp((logit - top_) * inverse_); }
+  float of(float logit) const { return internal::logit_weight(logit, top_, inverse_); }
+
+  // The sum of each block of kLogitBlock logits, without weights below `least`.
+  std::vector<float> sums(std::span<const float> logits, float least = 0) const {
+    std::vector<float> found((logits.size() + internal::kLogitBlock - 1) / internal::kLogitBlock);
+    internal::logit_loops().sum_weights(logits.data(), logits.size(), top_, inverse_, least,
+                                        found.data());
+    return found;
+  }
 
  private:
   float top_;
   float inverse_;
 };
+
+double total_of(const std::vector<float>& sums) {
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
 
 // The most likely candidates, found a few at a time: asking for the next one sorts only as far as
 // asked, and looks at logits far below the top only when the ones near it are used up.
@@ -89,21 +106,28 @@ class BestFirst {
   std::size_t sorted_ = 0;  // the first ones, best first
 };
 
-// A draw over all logits that min_p leaves, in their own order: nothing to sort.
+// A draw over all logits that min_p leaves, in their own order: nothing to sort. First its block,
+// then its place there.
 std::size_t draw_from_all(std::span<const float> logits, const Weights& weights, double min_p,
                           double uniform) {
-  double total = 0;
-  for (const float logit : logits) {
-    const double weight = weights.of(logit);
-    if (weight >= min_p) total += weight;
+  const auto least = static_cast<float>(min_p);
+  const std::vector<float> sums = weights.sums(logits, least);
+  double left = uniform * total_of(sums);
+  std::size_t block = 0;
+  for (std::size_t b = 0; b < sums.size(); ++b) {
+    if (sums[b] == 0) continue;
+    block = b;  // the last one, where rounding leaves some of the total to the end
+    if (left < static_cast<double>(sums[b])) break;
+    left -= static_cast<double>(sums[b]);
   }
-  double left = uniform * total;
-  std::size_t last = 0;
-  for (std::size_t place = 0; place < logits.size(); ++place) {
-    const double weight = weights.of(logits[place]);
-    if (weight < min_p || weight == 0) continue;
+  const std::size_t begin = block * internal::kLogitBlock;
+  const std::size_t end = std::min(begin + internal::kLogitBlock, logits.size());
+  std::size_t last = begin;
+  for (std::size_t place = begin; place < end; ++place) {
+    const float weight = weights.of(logits[place]);
+    if (weight < least || weight == 0) continue;
     last = place;
-    left -= weight;
+    left -= static_cast<double>(weight);
     if (left < 0) break;
   }
   return last;
@@ -112,11 +136,10 @@ std::size_t draw_from_all(std::span<const float> logits, const Weights& weights,
 // Mass that top_p takes its share of: of the k most likely, or of all (k = number of logits).
 double mass_of_best(std::span<const float> logits, const Weights& weights, BestFirst& best,
                     std::size_t k) {
+  if (k == logits.size()) return total_of(weights.sums(logits));
   double mass = 0;
-  if (k == logits.size()) {
-    for (const float logit : logits) mass += weights.of(logit);
-  } else {
-    for (std::size_t rank = 0; rank < k; ++rank) mass += weights.of(best.at(rank).logit);
+  for (std::size_t rank = 0; rank < k; ++rank) {
+    mass += static_cast<double>(weights.of(best.at(rank).logit));
   }
   return mass;
 }
@@ -132,7 +155,7 @@ std::size_t draw_from_best(std::span<const float> logits, const Weights& weights
   double total = 0;    // mass of what is left to draw from
   std::size_t kept = 0;
   for (std::size_t rank = 0; rank < k && nucleus < share; ++rank) {
-    const double weight = weights.of(best.at(rank).logit);
+    const auto weight = static_cast<double>(weights.of(best.at(rank).logit));
     nucleus += weight;
     if (weight < sampling.min_p || (weight == 0 && kept > 0)) break;  // so are all behind it
     total += weight;
@@ -140,7 +163,7 @@ std::size_t draw_from_best(std::span<const float> logits, const Weights& weights
   }
   double left = uniform * total;
   for (std::size_t rank = 0; rank + 1 < kept; ++rank) {
-    left -= weights.of(best.at(rank).logit);
+    left -= static_cast<double>(weights.of(best.at(rank).logit));
     if (left < 0) return best.at(rank).place;
   }
   return best.at(kept - 1).place;
@@ -154,20 +177,9 @@ Error bad_option(const char* name, const char* range, double value) {
 
 double log_sum_exp(std::span<const float> logits) {
   RR_CHECK(!logits.empty(), "a distribution needs outcomes");
-  const float top = *std::max_element(logits.begin(), logits.end());
+  const float top = largest(logits);
   if (!std::isfinite(top)) return std::numeric_limits<double>::quiet_NaN();
-  // Blocks are summed in float and added up in double: quick, and off by less than a float's last
-  // digit.
-  constexpr std::size_t kBlock = 256;
-  double sum = 0;
-  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
-    float block = 0;
-    for (const float logit : logits.subspan(begin, std::min(kBlock, logits.size() - begin))) {
-      block += std::exp(logit - top);
-    }
-    sum += static_cast<double>(block);
-  }
-  return static_cast<double>(top) + std::log(sum);
+  return static_cast<double>(top) + std::log(total_of(Weights(top, 1).sums(logits)));
 }
 
 Status check_sampling(const Sampling& sampling) {
@@ -189,10 +201,10 @@ std::size_t choose(std::span<const float> logits, const Sampling& sampling, doub
   // Below this every other logit's weight would underflow, or 1 / temperature overflow.
   constexpr double kSmallestTemperature = 1e-6;
   if (sampling.temperature < kSmallestTemperature) {
-    return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) -
+    return static_cast<std::size_t>(std::find(logits.begin(), logits.end(), largest(logits)) -
                                     logits.begin());
   }
-  const Weights weights(logits, sampling.temperature);
+  const Weights weights(largest(logits), sampling.temperature);
   if (sampling.top_k == 0 && sampling.top_p >= 1) {
     return draw_from_all(logits, weights, sampling.min_p, uniform);
   }

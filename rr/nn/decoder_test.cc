@@ -451,21 +451,30 @@ TEST_P(Invariance, ASharedBlockStaysWhatItIsForTheOthers) {
 TEST_P(Invariance, OnlyTheWantedRowsGetLogits) {
   const Loaded model = load(files_, GetParam());
   const std::size_t vocabulary = model->config().vocabulary_size;
-  const Ids ids = some_ids(9, vocabulary, 9);
-  const auto a = model->new_sequence();
-  const auto b = model->new_sequence();
-  const auto c = model->new_sequence();
-  const DecoderChunk chunks[] = {{a.get(), ids, LogitsWanted::kNone},
-                                 {b.get(), ids, LogitsWanted::kAll},
-                                 {c.get(), ids, LogitsWanted::kLast}};
-  std::vector<float> logits;
-  model->forward(chunks, logits);
-  ASSERT_EQ(logits.size(), 10 * vocabulary);
-  const auto all = all_logits(*model.decoder, ids);
-  EXPECT_TRUE(std::equal(all.begin(), all.end(), logits.begin()));
-  const auto last = std::span(logits).last(vocabulary);
-  EXPECT_TRUE(
-      std::equal(last.begin(), last.end(), all.end() - static_cast<std::ptrdiff_t>(vocabulary)));
+  for (const std::size_t count :
+       {std::size_t{9}, std::size_t{200}}) {  // a small batch, a large one
+    const Ids ids = some_ids(count, vocabulary, 9);
+    const auto a = model->new_sequence();
+    const auto b = model->new_sequence();
+    const auto c = model->new_sequence();
+    const DecoderChunk chunks[] = {{a.get(), ids, LogitsWanted::kNone},
+                                   {b.get(), ids, LogitsWanted::kAll},
+                                   {c.get(), ids, LogitsWanted::kLast}};
+    std::vector<float> logits;
+    model->forward(chunks, logits);
+    ASSERT_EQ(logits.size(), (count + 1) * vocabulary);
+    const auto all = all_logits(*model.decoder, ids);
+    EXPECT_TRUE(std::equal(all.begin(), all.end(), logits.begin()));
+    const auto last = std::span(logits).last(vocabulary);
+    EXPECT_TRUE(
+        std::equal(last.begin(), last.end(), all.end() - static_cast<std::ptrdiff_t>(vocabulary)));
+
+    // All were read alike.
+    const Ids next = some_ids(1, vocabulary, 10);
+    const std::vector<float> after = last_logits(*model.decoder, *b, next);
+    EXPECT_EQ(last_logits(*model.decoder, *a, next), after);
+    EXPECT_EQ(last_logits(*model.decoder, *c, next), after);
+  }
 }
 
 std::string name_of(const DecoderOptions& options) {

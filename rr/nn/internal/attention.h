@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "rr/base/exponential.h"
 #include "rr/nn/internal/bf16.h"
-#include "rr/nn/internal/exponential.h"
 #include "rr/nn/internal/kv_layout.h"
 #include "rr/nn/internal/small_product.h"
 

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 
+#include "rr/base/exponential.h"
 #include "rr/nn/internal/bf16.h"
-#include "rr/nn/internal/exponential.h"
 #include "rr/nn/internal/small_product.h"
 
 namespace rr::internal {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -38,9 +39,13 @@ void add_tasks(std::size_t first_row, std::size_t num_rows, const DecoderConfig&
   const std::size_t step = positions_per_task(config.num_heads / config.num_kv_heads);
   for (std::size_t i = 0; i < num_rows; i += step) {
     const std::size_t count = std::min(step, num_rows - i);
-    const std::size_t num_keys = batch.rows[first_row + i + count - 1].position + 1;
+    const std::size_t end = first_row + i + count;
+    const std::size_t num_keys = batch.rows[end - 1].position + 1;
+    const auto wanted = std::lower_bound(batch.wanted_rows.begin(), batch.wanted_rows.end(), end);
+    const bool is_wanted =
+        wanted != batch.wanted_rows.begin() && *std::prev(wanted) >= first_row + i;
     for (std::size_t head = 0; head < config.num_kv_heads; ++head) {
-      batch.tasks.push_back({first_row + i, count, head, num_keys});
+      batch.tasks.push_back({first_row + i, count, head, num_keys, is_wanted});
     }
   }
 }

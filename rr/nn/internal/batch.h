@@ -24,6 +24,7 @@ struct AttentionTask {
   std::size_t num_positions;
   std::size_t kv_head;
   std::size_t num_keys;  // seen by the last position
+  bool is_wanted;        // logits of one of its rows at least
 
   // Its first segments are worked out ahead, as parts of tiles: the result of segment s stands at
   // Batch::ahead[first_ahead + s].

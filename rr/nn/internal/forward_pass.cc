@@ -100,13 +100,15 @@ ForwardPass::ForwardPass(const DecoderConfig& config, const DecoderWeights& weig
 
 void ForwardPass::run(Team::Member& member) {
   embed(member);
-  if (num_rows_ <= kSmallBatch) {
+  if (is_small()) {
     run_small(member);
   } else {
     run_large(member);
   }
   write_logits(member);
 }
+
+bool ForwardPass::is_small() const { return num_rows_ <= kSmallBatch; }
 
 // The residual stream's start, and each row's rotation.
 void ForwardPass::embed(Team::Member& member) {
@@ -149,7 +151,7 @@ void ForwardPass::run_small(Team::Member& member) {
         });
     member.for_parts(num_rows_,
                      [&](std::size_t row) { finish_qkv_row(i, row, qkv + row * qkv_size_); });
-    attend(i, member);
+    attend(i, Rows::kAll, member);
     member.for_parts(layer.attention_output->num_panels(), [&](std::size_t panel) {
       multiply_and_add(*layer.attention_output, panel, attended_row(0), all, layer.output_bias,
                        worker);
@@ -171,13 +173,36 @@ void ForwardPass::run_large(Team::Member& member) {
     return RowBlock{part * a_block, std::min(a_block, num_rows_ - part * a_block)};
   };
   member.for_parts(num_blocks, [&](std::size_t b) { project_qkv(0, block_of(b), worker); });
-  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
-    attend(i, member);
+  for (std::size_t i = 0; i + 1 < weights_.layers.size(); ++i) {
+    attend(i, Rows::kAll, member);
     member.for_parts(num_blocks, [&](std::size_t b) {
       run_ffn(i, block_of(b), worker);
-      if (i + 1 < weights_.layers.size()) project_qkv(i + 1, block_of(b), worker);
+      project_qkv(i + 1, block_of(b), worker);
     });
   }
+  run_last_layer(member);
+}
+
+// From its attention on. The wanted rows move to the front.
+void ForwardPass::run_last_layer(Team::Member& member) {
+  const std::size_t last = weights_.layers.size() - 1;
+  const std::size_t num_wanted = batch_.wanted_rows.size();
+  if (num_wanted == 0) return;
+  attend(last, Rows::kWanted, member);
+  member.for_parts(1, [&](std::size_t) {
+    const std::size_t row_bytes = q_size_ * element_bytes(engine_.activation);
+    for (std::size_t i = 0; i < num_wanted; ++i) {
+      const std::size_t row = batch_.wanted_rows[i];  // i or behind it
+      if (row == i) continue;
+      std::copy_n(x_row(row), hidden_, x_row(i));
+      std::copy_n(attended_row(row), row_bytes, attended_row(i));
+    }
+  });
+  const std::size_t a_block = rows_per_block(num_wanted, workers_.size());
+  member.for_parts((num_wanted + a_block - 1) / a_block, [&](std::size_t b) {
+    const std::size_t first = b * a_block;
+    run_ffn(last, {first, std::min(a_block, num_wanted - first)}, workers_[member.index()]);
+  });
 }
 
 void ForwardPass::write_logits(Team::Member& member) {
@@ -186,7 +211,7 @@ void ForwardPass::write_logits(Team::Member& member) {
   Worker& worker = workers_[member.index()];
   const std::size_t row_bytes = hidden_ * element_bytes(engine_.activation);
   member.for_parts(num_wanted, [&](std::size_t i) {
-    norm_rows(weights_.output_norm.data(), {batch_.wanted_rows[i], 1},
+    norm_rows(weights_.output_norm.data(), {is_small() ? batch_.wanted_rows[i] : i, 1},
               shared_.wanted.data() + i * row_bytes);
   });
   const Linear& output = *weights_.output;
@@ -322,13 +347,19 @@ void ForwardPass::multiply_gate_up(const LayerWeights& weights, std::size_t pane
   }
 }
 
-void ForwardPass::attend(std::size_t layer, Team::Member& member) {
+void ForwardPass::attend(std::size_t layer, Rows rows, Team::Member& member) {
   Worker& worker = workers_[member.index()];
+  const auto is_needed = [&](std::size_t task) {
+    return rows == Rows::kAll || batch_.tasks[task].is_wanted;
+  };
   member.for_parts(batch_.tiles.size(), [&](std::size_t t) {
-    attend_tile(layer, batch_.tiles[t], tile_result(t), worker);
+    const SegmentTile& tile = batch_.tiles[t];
+    if (std::none_of(tile.tasks.begin(), tile.tasks.end(), is_needed)) return;
+    attend_tile(layer, tile, tile_result(t), worker);
   });
-  member.for_parts(batch_.tasks.size(),
-                   [&](std::size_t t) { attend_task(layer, batch_.tasks[t], worker); });
+  member.for_parts(batch_.tasks.size(), [&](std::size_t t) {
+    if (is_needed(t)) attend_task(layer, batch_.tasks[t], worker);
+  });
 }
 
 void ForwardPass::attend_tile(std::size_t layer, const SegmentTile& tile, float* result,

@@ -80,7 +80,8 @@ struct SegmentResult {
 //
 // A small batch (up to 128 rows) is bound by reading the weights: threads share each product by
 // panels of its weight. A large one is bound by arithmetic: threads take blocks of rows, and carry
-// each from the attention's output to the next layer's queries without waiting for the others.
+// each from the attention's output to the next layer's queries without waiting for the others. Of
+// its last layer only the rows whose logits are wanted are worked out: nobody reads the others.
 class ForwardPass {
  public:
   ForwardPass(const DecoderConfig& config, const DecoderWeights& weights, const Engine& engine,
@@ -98,6 +99,7 @@ class ForwardPass {
   void embed(Team::Member& member);
   void run_small(Team::Member& member);
   void run_large(Team::Member& member);
+  void run_last_layer(Team::Member& member);
   void write_logits(Team::Member& member);
 
   void norm_rows(const float* weight, RowBlock block, void* out) const;
@@ -110,7 +112,8 @@ class ForwardPass {
   void multiply_gate_up(const LayerWeights& weights, std::size_t panel, std::size_t rows,
                         const void* in, std::byte* out, Worker& worker);
 
-  void attend(std::size_t layer, Team::Member& member);
+  enum class Rows { kAll, kWanted };
+  void attend(std::size_t layer, Rows rows, Team::Member& member);
   void attend_tile(std::size_t layer, const SegmentTile& tile, float* result, Worker& worker);
   void attend_task(std::size_t layer, const AttentionTask& task, Worker& worker);
   void attend_segment(std::size_t layer, const AttentionTask& task, std::size_t segment,
@@ -131,6 +134,7 @@ class ForwardPass {
     return shared_.attended.data() + row * q_size_ * element_bytes(engine_.activation);
   }
   float* x_row(std::size_t row) const { return shared_.x.data<float>() + row * hidden_; }
+  bool is_small() const;
 
   const DecoderConfig& config_;
   const DecoderWeights& weights_;

@@ -9,7 +9,6 @@
 #include "rr/nn/internal/aligned_buffer.h"
 
 #include "rr/base/cpu.h"
-#include "rr/nn/internal/exponential.h"
 #include "rr/nn/internal/fake_model.h"
 #include "rr/nn/internal/select_kernels.h"
 
@@ -22,15 +21,6 @@ TEST(Bf16, RoundsToNearestAndTiesToEven) {
   EXPECT_EQ(to_bf16(1.01171875f), 0x3f82);  // 1 + 3 * 2^-8, halfway: to the even one above
   EXPECT_EQ(to_bf16(-1.004f), 0xbf81);
   EXPECT_EQ(to_float(0x3f82), 1.015625f);
-}
-
-TEST(Exponential, AgreesWithTheLibrary) {
-  for (float x = -87.0f; x < 88.0f; x += 0.0137f) {
-    EXPECT_NEAR(exponential(x) / std::exp(static_cast<double>(x)), 1.0, 4e-7) << x;
-  }
-  EXPECT_EQ(exponential(0.0f), 1.0f);
-  EXPECT_EQ(exponential(-100.0f), 0.0f);
-  EXPECT_EQ(exponential(-INFINITY), 0.0f);
 }
 
 TEST(Kernels, RmsNormIsTheRowOverItsRootMeanSquare) {

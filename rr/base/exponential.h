@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace rr::internal {
+namespace rr {
 
 // e^x without branches, so that a loop over it becomes vector code.
 //
@@ -12,7 +12,7 @@ namespace rr::internal {
 // e^r by its Taylor polynomial of degree 7, whose remainder is below 6e-9 there; relative error
 // below 2e-7 with rounding. ln 2 is subtracted in two parts (Cody and Waite) to keep r exact.
 // Gives 0 below -87.3 (where float32 leaves its normal range), also for -infinity; x above 88 is
-// taken as 88. Requires x not NaN.
+// taken as 88. NaN gives NaN.
 static inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504f;
   constexpr float kLn2High = 0.693359375f;
@@ -41,4 +41,4 @@ static inline float exponential(float x) {
   return x < low ? 0.0f : result;
 }
 
-}  // namespace rr::internal
+}  // namespace rr
