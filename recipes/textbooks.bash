@@ -67,5 +67,6 @@ rank() { rank_of "$1" data/queries.jsonl data/corpus.jsonl "${@:2}"; }  # rank N
 rank_pointwise() { rank "$1.pointwise" data/windows.trec "${@:2}" --method pointwise; }
 rank_listwise() {  # rank_listwise MODE NAME OPTIONS: under the constraint; and free, to see who answers rightly alone
   rank "$2.listwise" data/windows.trec "${@:3}" --mode "$1" --max-thinking 192
-  rank "$2.free" data/windows.trec "${@:3}" --mode "$1" --max-thinking 192 --free-answer
+  rank_free "$@"
 }
+rank_free() { rank "$2.free" data/windows.trec "${@:3}" --mode "$1" --max-thinking 192 --free-answer; }
