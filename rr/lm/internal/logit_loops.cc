@@ -10,7 +10,7 @@ const LogitLoops& baseline_logit_loops() {
 }
 
 const LogitLoops& logit_loops() {
-#ifdef __x86_64__
+#if defined(__x86_64__)
   if (cpu_features().has_avx512) return avx512_logit_loops();
   if (cpu_features().has_avx2) return avx2_logit_loops();
 #endif
