@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--compute", nargs="*", default=["bf16", "int8", "int4"], help="our ways")
     parser.add_argument("--types", nargs="*", default=TYPES, choices=TYPES, help="llama.cpp's")
     parser.add_argument("--ubatch", nargs="*", default=["512", "256"], help="llama.cpp's, of which the best counts")
+    parser.add_argument("--flash", nargs="*", default=["1", "0"], help="the same of its attention")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp"))
     args = parser.parse_args()
     options = ["--threads", str(args.threads), "--repeat", str(args.repeat), "--prefill", *args.prefill]
@@ -109,7 +110,7 @@ def main() -> None:
             name = f"reasonrank {way}"
             run(name, [args.bench, args.model, "--compute", way] + options, results[name])
         for kind, path in files.items():
-            theirs = options + ["--ubatch", *args.ubatch]
+            theirs = options + ["--ubatch", *args.ubatch, "--flash", *args.flash]
             run_llama_cpp(f"llama.cpp {kind}", path, theirs, results[f"llama.cpp {kind}"])
         print_table(results)
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Writes a GGUF file in BF16 with random weights in the shape of a known model, to time engines on it.
 
-    random_model.py OUT.gguf [--shape qwen2.5-0.5b]
+    random_model.py OUT.gguf [--shape qwen2.5-0.5b] [--tokenizer MODEL.gguf]
 
-Needs the Python packages gguf and numpy. The file has no tokenizer: for decoder_bench and
-llama_cpp_baseline.py (compare_llama_cpp.py), whose tokens are numbers. Same bytes each time.
+Needs the Python packages gguf and numpy. Without --tokenizer the file has none: for decoder_bench and
+llama_cpp_baseline.py (compare_llama_cpp.py), whose tokens are numbers. With it the file has that of
+another model, filled up to the shape's vocabulary with tokens that stand for nothing, so that the whole
+program runs on it (rerank_peers.py). Same bytes each time.
 """
 
 import argparse
@@ -54,7 +56,25 @@ def matrices_of(shape: Shape, block: int):
         yield f"blk.{block}.{name}", rows, columns
 
 
-def write(path: str, shape: Shape) -> None:
+def add_tokenizer(writer: gguf.GGUFWriter, source: str, vocabulary: int) -> None:
+    fields = gguf.GGUFReader(source).fields
+    known = len(fields["tokenizer.ggml.tokens"].contents())
+    if known > vocabulary:
+        raise SystemExit(f"{source}: expected a tokenizer of at most {vocabulary} tokens, found {known}")
+    unused = range(known, vocabulary)
+    filling = {
+        "tokenizer.ggml.tokens": [f"[UNUSED{token}]" for token in unused],
+        "tokenizer.ggml.token_type": [int(gguf.TokenType.UNUSED)] * len(unused),
+        "tokenizer.ggml.scores": [0.0] * len(unused),
+    }
+    for name, field in fields.items():
+        if name.startswith("tokenizer."):
+            value = field.contents()
+            value = value + filling[name] if name in filling else value
+            writer.add_key_value(name, value, field.types[0], field.types[-1] if len(field.types) > 1 else None)
+
+
+def write(path: str, shape: Shape, tokenizer: str | None) -> None:
     writer = gguf.GGUFWriter(path, shape.architecture)
     writer.add_name("random weights")
     writer.add_block_count(shape.layers)
@@ -67,7 +87,10 @@ def write(path: str, shape: Shape) -> None:
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_rope_dimension_count(shape.head_size)
     writer.add_vocab_size(shape.vocabulary)
-    writer.add_tokenizer_model("no_vocab")
+    if tokenizer is None:
+        writer.add_tokenizer_model("no_vocab")
+    else:
+        add_tokenizer(writer, tokenizer, shape.vocabulary)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_BF16)
     rng = np.random.default_rng(1)
 
@@ -95,8 +118,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
     parser.add_argument("--shape", choices=list(SHAPES), default="qwen2.5-0.5b")
+    parser.add_argument("--tokenizer", help="a GGUF file whose tokenizer the model is given")
     args = parser.parse_args()
-    write(args.out, SHAPES[args.shape])
+    write(args.out, SHAPES[args.shape], args.tokenizer)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ namespace rr {
 
 // Instruction sets of x86-64 that loops are compiled for beside the base of the architecture, which
 // every machine runs. All false on other architectures.
+//
+// has_avx512_bf16 is false as well where float32 is faster: on Intel's processors since Sapphire
+// Rapids whose tiles may not be used. REASONRANK_ISA=avx512-bf16 makes it true there.
 struct CpuFeatures {
   bool has_avx2 = false;         // with FMA
   bool has_avx512 = false;       // F, BW, DQ, VL

@@ -139,30 +139,20 @@ static inline void block_as_float(const std::byte* keys, const std::byte* values
 // gives the factor by which what was summed before must shrink. Scores beyond `count` are masked.
 static inline float softmax_step(float* scores, std::size_t count, float scale, float* max,
                                  float* sum) {
-  constexpr std::size_t kLanes = 16;
   for (std::size_t t = count; t < kKvBlockTokens; ++t) scores[t] = negative_infinity();
-  float tops[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) tops[i] = negative_infinity();
-  for (std::size_t t = 0; t < kKvBlockTokens; t += kLanes) {
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      scores[t + i] *= scale;
-      tops[i] = scores[t + i] > tops[i] ? scores[t + i] : tops[i];
-    }
+  ProductVector tops = fill_vector(*max);
+  for (std::size_t t = 0; t < kKvBlockTokens; t += kProductLanes) {
+    const ProductVector scaled = load_vector(scores + t) * scale;
+    store_vector(scaled, scores + t);
+    tops = scaled > tops ? scaled : tops;
   }
-  float top = *max;
-  for (std::size_t i = 0; i < kLanes; ++i) top = tops[i] > top ? tops[i] : top;
+  const float top = largest_lane(tops);
   const float shrink = top == *max ? 1.0f : exponential(*max - top);
-  float sums[kLanes] = {};
-  for (std::size_t t = 0; t < kKvBlockTokens; t += kLanes) {
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      scores[t + i] = exponential(scores[t + i] - top);
-      sums[i] += scores[t + i];
-    }
-  }
-  float total = 0;
-  for (std::size_t i = 0; i < kLanes; ++i) total += sums[i];
+  for (std::size_t t = 0; t < kKvBlockTokens; ++t) scores[t] = exponential(scores[t] - top);
+  ProductVector sums = {};
+  for (std::size_t t = 0; t < kKvBlockTokens; t += kProductLanes) sums += load_vector(scores + t);
   *max = top;
-  *sum = *sum * shrink + total;
+  *sum = *sum * shrink + sum_of_lanes(sums);
   return shrink;
 }
 
@@ -176,8 +166,7 @@ static inline void attend_rows(const AttentionTile& tile, std::size_t first, std
   const std::size_t head_dim = tile.head_dim;
   const float* const queries = static_cast<const float*>(tile.queries) + first * head_dim;
   float* const out = tile.out + first * head_dim;
-  for (std::size_t i = 0; i < rows * kKvBlockTokens; ++i) scores[i] = 0;
-  add_product({queries, head_dim, 1}, keys, kKvBlockTokens, rows, kKvBlockTokens, head_dim, scores,
+  set_product({queries, head_dim, 1}, keys, kKvBlockTokens, rows, kKvBlockTokens, head_dim, scores,
               kKvBlockTokens);
   std::size_t most = 0;
   for (std::size_t r = 0; r < rows; ++r) {
@@ -190,6 +179,7 @@ static inline void attend_rows(const AttentionTile& tile, std::size_t first, std
     }
     const float shrink =
         softmax_step(row, count, tile.scale, tile.max + first + r, tile.sum + first + r);
+    if (shrink == 1.0f) continue;
     for (std::size_t d = 0; d < head_dim; ++d) out[r * head_dim + d] *= shrink;
   }
   // A key that its row does not see counts 0; one that none of them sees may be anything.

@@ -94,8 +94,7 @@ static inline std::size_t visible_keys(const QueryTile& query, std::size_t tile,
 // scores [count, kLearningTile] = rows [count, stride] * columns [head_dim, kLearningTile]
 static inline void tile_scores(const float* rows, std::size_t stride, const float* columns,
                                std::size_t count, std::size_t head_dim, float* scores) {
-  for (std::size_t i = 0; i < count * kLearningTile; ++i) scores[i] = 0;
-  add_product({rows, stride, 1}, columns, kLearningTile, count, kLearningTile, head_dim, scores,
+  set_product({rows, stride, 1}, columns, kLearningTile, count, kLearningTile, head_dim, scores,
               kLearningTile);
 }
 

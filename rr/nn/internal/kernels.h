@@ -15,6 +15,20 @@ using WriteKv = void (*)(const float* key, const float* value, std::size_t token
 
 using Attend = void (*)(const AttentionTile& tile);
 
+// out [rows, width] = left [rows, depth] * right [depth, width], or += that, in float32, each with
+// its stride (small_product.h). A row comes out the same whatever the number of rows.
+struct RowsProduct {
+  const float* left;
+  std::size_t left_stride;
+  std::size_t right_stride;
+  std::size_t rows;
+  std::size_t width;
+  std::size_t depth;
+  float* out;
+  std::size_t out_stride;
+  bool adds;
+};
+
 // The operations on rows and tiles, compiled for one instruction set. The same sources
 // (rms_norm.h, swiglu.h, ...) are compiled in one file a set, each with its own compiler flags; the
 // program itself needs no more than the base of the architecture.
@@ -32,11 +46,8 @@ struct RowKernels {
   void (*scale_bf16)(const float* in, float factor, std::size_t size, Bf16* out);
   void (*widen)(const Bf16* in, std::size_t size, float* out);
 
-  // out [rows, width] += left [rows, depth] * right [depth, width], in float32, each with its
-  // stride (small_product.h). A row comes out the same whatever the number of rows.
-  void (*add_product)(const float* left, std::size_t left_stride, const float* right,
-                      std::size_t right_stride, std::size_t rows, std::size_t width,
-                      std::size_t depth, float* out, std::size_t out_stride);
+  void (*multiply_f32)(const RowsProduct& product, const float* right);
+  void (*multiply_bf16)(const RowsProduct& product, const Bf16* right);  // the same to the bit
 
   // Queries in float32; keys and values in what the name says.
   WriteKv write_kv_f32;

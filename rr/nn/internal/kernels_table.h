@@ -9,6 +9,7 @@
 #include "rr/nn/internal/kv_layout.h"
 #include "rr/nn/internal/quantised_product.h"
 #include "rr/nn/internal/quantised_widen.h"
+#include "rr/nn/internal/read_ahead.h"
 #include "rr/nn/internal/rms_norm.h"
 #include "rr/nn/internal/rope.h"
 #include "rr/nn/internal/small_product.h"
@@ -26,14 +27,23 @@ static inline void scale_row(const float* in, float factor, std::size_t size, Ou
 }
 
 static inline void widen_row(const Bf16* in, std::size_t size, float* out) {
-  for (std::size_t i = 0; i < size; ++i) out[i] = to_float(in[i]);
+  constexpr std::size_t kAtOnce = 64;
+  std::size_t i = 0;
+  for (; i + kAtOnce <= size; i += kAtOnce) {
+    read_ahead(in + i, kAtOnce);
+    for (std::size_t j = i; j < i + kAtOnce; ++j) out[j] = to_float(in[j]);
+  }
+  for (; i < size; ++i) out[i] = to_float(in[i]);
 }
 
-static inline void add_product_of_rows(const float* left, std::size_t left_stride,
-                                       const float* right, std::size_t right_stride,
-                                       std::size_t rows, std::size_t width, std::size_t depth,
-                                       float* out, std::size_t out_stride) {
-  add_product({left, left_stride, 1}, right, right_stride, rows, width, depth, out, out_stride);
+template <typename Right>
+static inline void multiply_rows_by(const RowsProduct& p, const Right* right) {
+  const LeftFactor left = {p.left, p.left_stride, 1};
+  if (p.adds) {
+    add_product(left, right, p.right_stride, p.rows, p.width, p.depth, p.out, p.out_stride);
+  } else {
+    set_product(left, right, p.right_stride, p.rows, p.width, p.depth, p.out, p.out_stride);
+  }
 }
 
 static inline RowKernels make_row_kernels(const char* name) {
@@ -51,7 +61,8 @@ static inline RowKernels make_row_kernels(const char* name) {
   table.scale_f32 = scale_row<float>;
   table.scale_bf16 = scale_row<Bf16>;
   table.widen = widen_row;
-  table.add_product = add_product_of_rows;
+  table.multiply_f32 = multiply_rows_by<float>;
+  table.multiply_bf16 = multiply_rows_by<Bf16>;
   table.attend_f32 = attend_in_float32<float>;
   table.attend_bf16 = attend_in_float32<Bf16>;
   table.attend_int8 = attend_in_float32<std::int8_t>;

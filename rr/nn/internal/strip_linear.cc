@@ -10,6 +10,9 @@ namespace {
 constexpr std::size_t kStripWidth = 64;
 constexpr std::size_t kStripDepth = 256;  // inputs widened at a time: 64 KiB, for the second cache
 
+// So few rows read weights faster than a widened copy could be made.
+constexpr std::size_t kRowsWidenedInPlace = 8;
+
 float to_number(Bf16 value) { return to_float(value); }
 float to_number(float value) { return value; }
 void set(Bf16& number, float value) { number = to_bf16(value); }
@@ -54,17 +57,20 @@ class StripLinear : public Linear {
 
   void multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
                 ProductScratch& scratch) const override {
+    multiply_into(panel, rows, in, out, outputs_[panel], scratch);
+  }
+
+  void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                     std::size_t out_stride, ProductScratch& scratch) const override {
     const auto* const left = static_cast<const float*>(in);
-    const std::size_t outputs = outputs_[panel];
-    std::fill_n(out, rows * outputs, 0.0f);
-    for (std::size_t first = 0; first < outputs; first += kStripWidth) {
-      const std::size_t width = std::min(kStripWidth, outputs - first);
+    for (std::size_t first = 0; first < outputs_[panel]; first += kStripWidth) {
+      const std::size_t width = std::min(kStripWidth, outputs_[panel] - first);
       const Number* const strip = panels_[panel] + first * num_inputs_;
       for (std::size_t k = 0; k < num_inputs_; k += kStripDepth) {
         const std::size_t depth = std::min(kStripDepth, num_inputs_ - k);
-        const float* const right = as_floats(strip + k * width, depth * width, scratch);
-        kernels_.add_product(left + k, num_inputs_, right, width, rows, width, depth, out + first,
-                             outputs);
+        multiply_piece({left + k, num_inputs_, width, rows, width, depth, out + first, out_stride,
+                        /*adds=*/k > 0},
+                       strip + k * width, scratch);
       }
     }
   }
@@ -91,13 +97,20 @@ class StripLinear : public Linear {
             std::min(kStripWidth, outputs_[panel] - first)};
   }
 
-  const float* as_floats(const float* numbers, std::size_t, ProductScratch&) const {
-    return numbers;
+  void multiply_piece(const RowsProduct& product, const float* right, ProductScratch&) const {
+    kernels_.multiply_f32(product, right);
   }
-  const float* as_floats(const Bf16* numbers, std::size_t count, ProductScratch& scratch) const {
+
+  void multiply_piece(const RowsProduct& product, const Bf16* right,
+                      ProductScratch& scratch) const {
+    if (product.rows <= kRowsWidenedInPlace) {
+      kernels_.multiply_bf16(product, right);
+      return;
+    }
     scratch.widened.reserve(kStripWidth * kStripDepth * sizeof(float));
-    kernels_.widen(numbers, count, scratch.widened.data<float>());
-    return scratch.widened.data<float>();
+    auto* const floats = scratch.widened.data<float>();
+    kernels_.widen(right, product.depth * product.width, floats);
+    kernels_.multiply_f32(product, floats);
   }
 
   std::size_t num_inputs_;
