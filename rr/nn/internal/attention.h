@@ -160,14 +160,14 @@ static inline float softmax_step(float* scores, std::size_t count, float scale, 
 // values [64, head_dim]. `scores` has room for as many rows.
 constexpr std::size_t kRowsAtOnce = 4;
 
+template <typename Right>
 static inline void attend_rows(const AttentionTile& tile, std::size_t first, std::size_t rows,
-                               const float* keys, const float* values, std::size_t block_start,
+                               const Right& keys, const Right& values, std::size_t block_start,
                                float* scores) {
   const std::size_t head_dim = tile.head_dim;
   const float* const queries = static_cast<const float*>(tile.queries) + first * head_dim;
   float* const out = tile.out + first * head_dim;
-  set_product({queries, head_dim, 1}, keys, kKvBlockTokens, rows, kKvBlockTokens, head_dim, scores,
-              kKvBlockTokens);
+  set_product({queries, head_dim, 1}, keys, rows, kKvBlockTokens, head_dim, scores, kKvBlockTokens);
   std::size_t most = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     float* const row = scores + r * kKvBlockTokens;
@@ -183,12 +183,40 @@ static inline void attend_rows(const AttentionTile& tile, std::size_t first, std
     for (std::size_t d = 0; d < head_dim; ++d) out[r * head_dim + d] *= shrink;
   }
   // A key that its row does not see counts 0; one that none of them sees may be anything.
-  add_product({scores, kKvBlockTokens, 1}, values, head_dim, rows, head_dim, most, out, head_dim);
+  add_product({scores, kKvBlockTokens, 1}, values, rows, head_dim, most, out, head_dim);
+}
+
+template <typename Right>
+static inline void attend_block(const AttentionTile& tile, const Right& keys, const Right& values,
+                                std::size_t block_start, float* scores) {
+  for (std::size_t r = 0; r < tile.rows; r += kRowsAtOnce) {
+    const std::size_t rows = tile.rows - r < kRowsAtOnce ? tile.rows - r : kRowsAtOnce;
+    attend_rows(tile, r, rows, keys, values, block_start, scores);
+  }
+}
+
+// Pairs are widened as they are read where a tile has few rows; other numbers have no such way.
+constexpr std::size_t kRowsOnPairs = 8;
+
+static inline bool attend_pairs(const AttentionTile& tile, std::size_t block,
+                                std::size_t block_start, const Bf16*, float* scores) {
+  if (tile.rows > kRowsOnPairs) return false;
+  const auto pairs = [&](const std::byte* numbers, std::size_t width) {
+    return RightPairs{static_cast<const Bf16*>(static_cast<const void*>(numbers)), width};
+  };
+  attend_block(tile, pairs(tile.keys[block], kKvBlockTokens),
+               pairs(tile.values[block], tile.head_dim), block_start, scores);
+  return true;
+}
+static inline bool attend_pairs(const AttentionTile&, std::size_t, std::size_t, const void*,
+                                float*) {
+  return false;
 }
 
 // The kernel for any machine: queries in float32, keys and values float32, bf16 or 8 bits (Kv).
 template <typename Kv>
 static inline void attend_in_float32(const AttentionTile& tile) {
+  const Kv* const kind = nullptr;
   float* const scratch = static_cast<float*>(static_cast<void*>(tile.scratch));
   float* const scores = scratch + 2 * kKvBlockTokens * tile.head_dim;
   for (std::size_t r = 0; r < tile.rows; ++r) {
@@ -197,15 +225,13 @@ static inline void attend_in_float32(const AttentionTile& tile) {
     for (std::size_t d = 0; d < tile.head_dim; ++d) tile.out[r * tile.head_dim + d] = 0;
   }
   for (std::size_t b = 0; b < tile.num_blocks; ++b) {
+    const std::size_t block_start = tile.first_key + b * kKvBlockTokens;
+    if (attend_pairs(tile, b, block_start, kind, scores)) continue;
     const float* keys;
     const float* values;
-    block_as_float(tile.keys[b], tile.values[b], tile.head_dim, static_cast<const Kv*>(nullptr),
-                   scratch, &keys, &values);
-    const std::size_t block_start = tile.first_key + b * kKvBlockTokens;
-    for (std::size_t r = 0; r < tile.rows; r += kRowsAtOnce) {
-      const std::size_t rows = tile.rows - r < kRowsAtOnce ? tile.rows - r : kRowsAtOnce;
-      attend_rows(tile, r, rows, keys, values, block_start, scores);
-    }
+    block_as_float(tile.keys[b], tile.values[b], tile.head_dim, kind, scratch, &keys, &values);
+    attend_block(tile, RightRows<float>{keys, kKvBlockTokens},
+                 RightRows<float>{values, tile.head_dim}, block_start, scores);
   }
 }
 

@@ -94,8 +94,8 @@ static inline std::size_t visible_keys(const QueryTile& query, std::size_t tile,
 // scores [count, kLearningTile] = rows [count, stride] * columns [head_dim, kLearningTile]
 static inline void tile_scores(const float* rows, std::size_t stride, const float* columns,
                                std::size_t count, std::size_t head_dim, float* scores) {
-  set_product({rows, stride, 1}, columns, kLearningTile, count, kLearningTile, head_dim, scores,
-              kLearningTile);
+  set_product({rows, stride, 1}, RightRows<float>{columns, kLearningTile}, count, kLearningTile,
+              head_dim, scores, kLearningTile);
 }
 
 // Scores and <g, v> of a tile into p and d_s.
@@ -137,12 +137,16 @@ static inline void attend_learning_backward(const QueryTile& query) {
     tile_scores(query.d_out, query.out_stride, by_dimension + head_dim * kLearningTile, query.count,
                 head_dim, d_scores);
     tile_gradients(query, tile, shares, scores, d_scores);
-    add_product({scores, 1, kLearningTile}, query.d_out, query.out_stride, keys.rows.count,
-                head_dim, query.count, keys.d_values, keys.gradient_stride);
-    add_product({d_scores, 1, kLearningTile}, query.queries, query.query_stride, keys.rows.count,
-                head_dim, query.count, keys.d_keys, keys.gradient_stride);
-    add_product({d_scores, kLearningTile, 1}, keys.rows.keys, keys.rows.stride, query.count,
-                head_dim, keys.rows.count, query.d_queries, query.query_stride);
+    const std::size_t num_keys = keys.rows.count;
+    const RightRows<float> g = {query.d_out, query.out_stride};
+    const RightRows<float> queries = {query.queries, query.query_stride};
+    const RightRows<float> key_rows = {keys.rows.keys, keys.rows.stride};
+    add_product({scores, 1, kLearningTile}, g, num_keys, head_dim, query.count, keys.d_values,
+                keys.gradient_stride);
+    add_product({d_scores, 1, kLearningTile}, queries, num_keys, head_dim, query.count, keys.d_keys,
+                keys.gradient_stride);
+    add_product({d_scores, kLearningTile, 1}, key_rows, query.count, head_dim, num_keys,
+                query.d_queries, query.query_stride);
   }
 }
 

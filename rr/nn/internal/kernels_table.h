@@ -36,13 +36,14 @@ static inline void widen_row(const Bf16* in, std::size_t size, float* out) {
   for (; i < size; ++i) out[i] = to_float(in[i]);
 }
 
-template <typename Right>
-static inline void multiply_rows_by(const RowsProduct& p, const Right* right) {
+template <typename Number>
+static inline void multiply_rows_by(const RowsProduct& p, const Number* right) {
   const LeftFactor left = {p.left, p.left_stride, 1};
+  const RightRows<Number> rows = {right, p.right_stride};
   if (p.adds) {
-    add_product(left, right, p.right_stride, p.rows, p.width, p.depth, p.out, p.out_stride);
+    add_product(left, rows, p.rows, p.width, p.depth, p.out, p.out_stride);
   } else {
-    set_product(left, right, p.right_stride, p.rows, p.width, p.depth, p.out, p.out_stride);
+    set_product(left, rows, p.rows, p.width, p.depth, p.out, p.out_stride);
   }
 }
 

@@ -24,15 +24,28 @@ static inline ProductVector load_vector(const float* from) {
   return vector;
 }
 
+typedef std::uint32_t ProductWords __attribute__((vector_size(sizeof(ProductVector))));
+
+static inline ProductVector floats_of(ProductWords bits) {
+  ProductVector vector;
+  std::memcpy(&vector, &bits, sizeof vector);
+  return vector;
+}
+
 static inline ProductVector load_vector(const Bf16* from) {
-  typedef std::uint16_t Halves __attribute__((vector_size(kProductLanes * sizeof(Bf16))));
-  typedef std::uint32_t Words __attribute__((vector_size(kProductLanes * sizeof(float))));
+  typedef Bf16 Halves __attribute__((vector_size(kProductLanes * sizeof(Bf16))));
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
-  const Words words = __builtin_convertvector(halves, Words) << 16;
-  ProductVector vector;
-  std::memcpy(&vector, &words, sizeof vector);
-  return vector;
+  return floats_of(__builtin_convertvector(halves, ProductWords) << 16);
+}
+
+// The firsts of pairs, or the seconds. Pairs stand in the order of x86-64 and aarch64, the first
+// one low.
+template <bool kSeconds>
+static inline ProductVector load_of_pairs(const Bf16* from) {
+  ProductWords pairs;
+  std::memcpy(&pairs, from, sizeof pairs);
+  return floats_of(kSeconds ? pairs & 0xffff0000u : pairs << 16);
 }
 
 static inline void store_vector(ProductVector vector, float* to) {

@@ -38,47 +38,93 @@ static inline float add_product_of(float a, float b, float sum) {
 #endif
 }
 
-static inline float widened(float value) { return value; }
-static inline float widened(Bf16 value) { return to_float(value); }
-
 // So few rows wait for their weights more than for their products.
 constexpr std::size_t kRowsThatWait = 4;
 
-// out [kRows, kVectors * kProductLanes] = left [kRows, depth] * right [depth, ...], or += that.
+// A right factor whose rows lie apart by `stride`: floats, or bf16 that are widened as they are
+// read.
+template <typename Number>
+struct RightRows {
+  const Number* data;
+  std::size_t stride;
+
+  template <bool kIsOdd>
+  ProductVector load(std::size_t row, std::size_t column) const {
+    return load_vector(data + row * stride + column);
+  }
+  float at(std::size_t row, std::size_t column) const {
+    return to_number(data[row * stride + column]);
+  }
+  void read_rows_ahead(std::size_t row, std::size_t column, std::size_t width) const {
+    read_ahead(data + row * stride + column, width);
+  }
+
+ private:
+  static float to_number(float value) { return value; }
+  static float to_number(Bf16 value) { return to_float(value); }
+};
+
+// One of bf16 whose rows lie in pairs: [row / 2][column][row % 2], `width` columns.
+struct RightPairs {
+  const Bf16* data;
+  std::size_t width;
+
+  template <bool kIsOdd>
+  ProductVector load(std::size_t row, std::size_t column) const {
+    return load_of_pairs<kIsOdd>(data + (row / 2 * width + column) * 2);
+  }
+  float at(std::size_t row, std::size_t column) const {
+    return to_float(data[(row / 2 * width + column) * 2 + row % 2]);
+  }
+  void read_rows_ahead(std::size_t, std::size_t, std::size_t) const {}
+};
+
+// sums [kRows, kVectors] += column `row` of left * a row of right, from `column` on.
+template <bool kIsOdd, std::size_t kRows, std::size_t kVectors, typename Right>
+static inline __attribute__((always_inline)) void add_row(LeftFactor left, const Right& right,
+                                                          std::size_t row, std::size_t column,
+                                                          ProductVector (&sums)[kRows][kVectors]) {
+  if constexpr (kRows <= kRowsThatWait) {
+    right.read_rows_ahead(row, column, kVectors * kProductLanes);
+  }
+  ProductVector numbers[kVectors];
+  RR_UNROLL
+  for (std::size_t j = 0; j < kVectors; ++j) {
+    numbers[j] = right.template load<kIsOdd>(row, column + j * kProductLanes);
+  }
+  RR_UNROLL
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const float factor = left.data[i * left.row_stride + row * left.column_stride];
+    RR_UNROLL
+    for (std::size_t j = 0; j < kVectors; ++j) sums[i][j] += factor * numbers[j];
+  }
+}
+
+// out [kRows, kVectors * kProductLanes] = left [kRows, depth] * right [depth, ...] from `column`
+// on, or += that.
 template <bool kAdds, std::size_t kRows, std::size_t kVectors, typename Right>
-static inline void multiply_block(LeftFactor left, const Right* right, std::size_t right_stride,
+static inline void multiply_block(LeftFactor left, const Right& right, std::size_t column,
                                   std::size_t depth, float* out, std::size_t out_stride) {
   ProductVector sums[kRows][kVectors] = {};
-  for (std::size_t k = 0; k < depth; ++k) {
-    if constexpr (kRows <= kRowsThatWait) {
-      read_ahead(right + k * right_stride, kVectors * kProductLanes);
-    }
-    ProductVector columns[kVectors];
-    RR_UNROLL
-    for (std::size_t j = 0; j < kVectors; ++j) {
-      columns[j] = load_vector(right + k * right_stride + j * kProductLanes);
-    }
-    RR_UNROLL
-    for (std::size_t i = 0; i < kRows; ++i) {
-      const float factor = left.data[i * left.row_stride + k * left.column_stride];
-      RR_UNROLL
-      for (std::size_t j = 0; j < kVectors; ++j) sums[i][j] += factor * columns[j];
-    }
+  std::size_t k = 0;
+  for (; k + 2 <= depth; k += 2) {
+    add_row<false>(left, right, k, column, sums);
+    add_row<true>(left, right, k + 1, column, sums);
   }
+  if (k < depth) add_row<false>(left, right, k, column, sums);
   RR_UNROLL
   for (std::size_t i = 0; i < kRows; ++i) {
     RR_UNROLL
     for (std::size_t j = 0; j < kVectors; ++j) {
-      float* const target = out + i * out_stride + j * kProductLanes;
+      float* const target = out + i * out_stride + column + j * kProductLanes;
       store_vector(kAdds ? load_vector(target) + sums[i][j] : sums[i][j], target);
     }
   }
 }
 
 template <bool kAdds, std::size_t kRows, typename Right>
-static inline void multiply_rows(LeftFactor left, const Right* right, std::size_t right_stride,
-                                 std::size_t width, std::size_t depth, float* out,
-                                 std::size_t out_stride) {
+static inline void multiply_rows(LeftFactor left, const Right& right, std::size_t width,
+                                 std::size_t depth, float* out, std::size_t out_stride) {
   // Enough sums at a time for the latency of adding, few enough for the registers.
   constexpr std::size_t kWideVectors = kRows == 1 ? 8 : kRows == 2 ? 4 : kProductVectors;
   constexpr std::size_t kWide = kWideVectors * kProductLanes;
@@ -86,22 +132,20 @@ static inline void multiply_rows(LeftFactor left, const Right* right, std::size_
   const std::size_t whole = width - width % kProductLanes;
   std::size_t n = 0;
   for (; n + kWide <= width; n += kWide) {
-    multiply_block<kAdds, kRows, kWideVectors>(left, right + n, right_stride, depth, out + n,
-                                               out_stride);
+    multiply_block<kAdds, kRows, kWideVectors>(left, right, n, depth, out, out_stride);
   }
   for (; kNarrow < kWide && n + kNarrow <= width; n += kNarrow) {
-    multiply_block<kAdds, kRows, kProductVectors>(left, right + n, right_stride, depth, out + n,
-                                                  out_stride);
+    multiply_block<kAdds, kRows, kProductVectors>(left, right, n, depth, out, out_stride);
   }
   for (; n < whole; n += kProductLanes) {
-    multiply_block<kAdds, kRows, 1>(left, right + n, right_stride, depth, out + n, out_stride);
+    multiply_block<kAdds, kRows, 1>(left, right, n, depth, out, out_stride);
   }
   for (n = whole; n < width; ++n) {
     for (std::size_t i = 0; i < kRows; ++i) {
       float sum = 0;
       for (std::size_t k = 0; k < depth; ++k) {
         sum = add_product_of(left.data[i * left.row_stride + k * left.column_stride],
-                             widened(right[k * right_stride + n]), sum);
+                             right.at(k, n), sum);
       }
       out[i * out_stride + n] = kAdds ? out[i * out_stride + n] + sum : sum;
     }
@@ -109,26 +153,25 @@ static inline void multiply_rows(LeftFactor left, const Right* right, std::size_
 }
 
 template <bool kAdds, typename Right>
-static inline void multiply_small(LeftFactor left, const Right* right, std::size_t right_stride,
-                                  std::size_t rows, std::size_t width, std::size_t depth,
-                                  float* out, std::size_t out_stride) {
+static inline void multiply_small(LeftFactor left, const Right& right, std::size_t rows,
+                                  std::size_t width, std::size_t depth, float* out,
+                                  std::size_t out_stride) {
   std::size_t i = 0;
   for (; i + 4 <= rows; i += 4) {
     const LeftFactor four = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
-    multiply_rows<kAdds, 4>(four, right, right_stride, width, depth, out + i * out_stride,
-                            out_stride);
+    multiply_rows<kAdds, 4>(four, right, width, depth, out + i * out_stride, out_stride);
   }
   const LeftFactor rest = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
   float* const rest_out = out + i * out_stride;
   switch (rows - i) {
     case 3:
-      multiply_rows<kAdds, 3>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      multiply_rows<kAdds, 3>(rest, right, width, depth, rest_out, out_stride);
       break;
     case 2:
-      multiply_rows<kAdds, 2>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      multiply_rows<kAdds, 2>(rest, right, width, depth, rest_out, out_stride);
       break;
     case 1:
-      multiply_rows<kAdds, 1>(rest, right, right_stride, width, depth, rest_out, out_stride);
+      multiply_rows<kAdds, 1>(rest, right, width, depth, rest_out, out_stride);
       break;
     default:
       break;
@@ -136,21 +179,21 @@ static inline void multiply_small(LeftFactor left, const Right* right, std::size
 }
 
 // out [rows, width] = left [rows, depth] * right [depth, width], summed in the order of depth. What
-// is rounded does not depend on `rows`, nor on where a column stands.
+// is rounded depends neither on `rows`, nor on where a column stands, nor on how right is kept.
 template <typename Right>
-static inline void set_product(LeftFactor left, const Right* right, std::size_t right_stride,
-                               std::size_t rows, std::size_t width, std::size_t depth, float* out,
+static inline void set_product(LeftFactor left, const Right& right, std::size_t rows,
+                               std::size_t width, std::size_t depth, float* out,
                                std::size_t out_stride) {
-  multiply_small<false>(left, right, right_stride, rows, width, depth, out, out_stride);
+  multiply_small<false>(left, right, rows, width, depth, out, out_stride);
 }
 
 // out += the same. The product is summed by itself and added at the end: a sum over many inputs
 // that is made of several products loses less to rounding than one chain would.
 template <typename Right>
-static inline void add_product(LeftFactor left, const Right* right, std::size_t right_stride,
-                               std::size_t rows, std::size_t width, std::size_t depth, float* out,
+static inline void add_product(LeftFactor left, const Right& right, std::size_t rows,
+                               std::size_t width, std::size_t depth, float* out,
                                std::size_t out_stride) {
-  multiply_small<true>(left, right, right_stride, rows, width, depth, out, out_stride);
+  multiply_small<true>(left, right, rows, width, depth, out, out_stride);
 }
 
 }  // namespace rr::internal
