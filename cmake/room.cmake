@@ -42,3 +42,12 @@ function(rr_room name)
       PROPERTIES TIMEOUT 900)
   endif()
 endfunction()
+
+# rr_isa_files(name file...): a test that these sources of the room, compiled for more than the base of the
+# architecture, leave no inline function to the rest of the program.
+function(rr_isa_files name)
+  if(TARGET rr_${name}_test)
+    add_test(NAME ${name}.isa_files COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM}
+      "-DOBJECTS=$<TARGET_OBJECTS:rr_${name}>" "-DSOURCES=${ARGN}" -P ${PROJECT_SOURCE_DIR}/cmake/isa_files.cmake)
+  endif()
+endfunction()

@@ -162,8 +162,7 @@ constexpr std::size_t kRowsAtOnce = 4;
 
 template <typename Right>
 static inline void attend_rows(const AttentionTile& tile, std::size_t first, std::size_t rows,
-                               const Right& keys, const Right& values, std::size_t block_start,
-                               float* scores) {
+                               Right keys, Right values, std::size_t block_start, float* scores) {
   const std::size_t head_dim = tile.head_dim;
   const float* const queries = static_cast<const float*>(tile.queries) + first * head_dim;
   float* const out = tile.out + first * head_dim;
@@ -187,7 +186,7 @@ static inline void attend_rows(const AttentionTile& tile, std::size_t first, std
 }
 
 template <typename Right>
-static inline void attend_block(const AttentionTile& tile, const Right& keys, const Right& values,
+static inline void attend_block(const AttentionTile& tile, Right keys, Right values,
                                 std::size_t block_start, float* scores) {
   for (std::size_t r = 0; r < tile.rows; r += kRowsAtOnce) {
     const std::size_t rows = tile.rows - r < kRowsAtOnce ? tile.rows - r : kRowsAtOnce;
@@ -201,11 +200,11 @@ constexpr std::size_t kRowsOnPairs = 8;
 static inline bool attend_pairs(const AttentionTile& tile, std::size_t block,
                                 std::size_t block_start, const Bf16*, float* scores) {
   if (tile.rows > kRowsOnPairs) return false;
-  const auto pairs = [&](const std::byte* numbers, std::size_t width) {
-    return RightPairs{static_cast<const Bf16*>(static_cast<const void*>(numbers)), width};
-  };
-  attend_block(tile, pairs(tile.keys[block], kKvBlockTokens),
-               pairs(tile.values[block], tile.head_dim), block_start, scores);
+  const RightPairs keys = {static_cast<const Bf16*>(static_cast<const void*>(tile.keys[block])),
+                           kKvBlockTokens};
+  const RightPairs values = {static_cast<const Bf16*>(static_cast<const void*>(tile.values[block])),
+                             tile.head_dim};
+  attend_block(tile, keys, values, block_start, scores);
   return true;
 }
 static inline bool attend_pairs(const AttentionTile&, std::size_t, std::size_t, const void*,

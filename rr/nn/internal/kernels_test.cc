@@ -145,12 +145,8 @@ struct TestedKernel {
   double tolerance;
 };
 
-// The largest difference from the textbook, computed in segments of two blocks that are merged.
-double worst_difference(const AttentionKernel& kernel, AttentionCase tested) {
-  if (kernel.keys == Element::kInt8) {
-    round_rows_to_int8(tested.head_dim, tested.keys);
-    round_rows_to_int8(tested.head_dim, tested.values);
-  }
+// [rows, head_dim], computed in segments of two blocks that are merged.
+std::vector<float> attended(const AttentionKernel& kernel, const AttentionCase& tested) {
   const std::size_t rows = tested.visible.size();
   const std::size_t padded = padded_attention_rows(rows);
   const std::size_t dim = tested.head_dim;
@@ -205,12 +201,24 @@ double worst_difference(const AttentionKernel& kernel, AttentionCase tested) {
     baseline_kernels().merge_attention(rows, dim, tile.max, tile.sum, out, sums, sums + padded,
                                        total.data<float>());
   }
-  double worst = 0;
+  std::vector<float> result(total.data<float>(), total.data<float>() + rows * dim);
   const float* const sums = total.data<float>() + padded * (dim + 1);
-  for (std::size_t r = 0; r < rows; ++r) {
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] /= sums[i / dim];
+  return result;
+}
+
+// The largest difference from the textbook.
+double worst_difference(const AttentionKernel& kernel, AttentionCase tested) {
+  if (kernel.keys == Element::kInt8) {
+    round_rows_to_int8(tested.head_dim, tested.keys);
+    round_rows_to_int8(tested.head_dim, tested.values);
+  }
+  const std::vector<float> found = attended(kernel, tested);
+  double worst = 0;
+  for (std::size_t r = 0; r < tested.visible.size(); ++r) {
     const auto expected = tested.expected(r);
-    for (std::size_t d = 0; d < dim; ++d) {
-      worst = std::max(worst, std::abs(total.data<float>()[r * dim + d] / sums[r] - expected[d]));
+    for (std::size_t d = 0; d < tested.head_dim; ++d) {
+      worst = std::max(worst, std::abs(found[r * tested.head_dim + d] - expected[d]));
     }
   }
   return worst;
@@ -257,6 +265,24 @@ TEST(Attention, IsTheSoftmaxOfTheTextbook) {
       for (const auto& [name, kernel, tolerance] : attention_kernels_here(head_dim)) {
         EXPECT_LT(worst_difference(kernel, tested), tolerance)
             << name << ", head_dim " << head_dim << ", keys " << tested.num_keys;
+      }
+    }
+  }
+}
+
+// Few rows read keys and values otherwise than many.
+TEST(Attention, ARowDoesNotDependOnTheOthersOfItsTile) {
+  for (const std::size_t head_dim : std::vector<std::size_t>{6, 64, 80}) {
+    const AttentionCase many =
+        attention_case(head_dim, 200, {150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 199, 200});
+    for (const auto& [name, kernel, tolerance] : attention_kernels_here(head_dim)) {
+      const std::vector<float> all = attended(kernel, many);
+      for (const std::size_t rows : std::vector<std::size_t>{1, 2, 3, 4, 7, 8, 9}) {
+        AttentionCase few = many;
+        few.visible.resize(rows);
+        const std::vector<float> some = attended(kernel, few);
+        EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin()))
+            << name << ", head_dim " << head_dim << ", rows " << rows;
       }
     }
   }

@@ -8,8 +8,7 @@ namespace rr::internal {
 
 // Asks for the weights that follow these, bf16 from memory, by so much that they are there when
 // they are wanted: processors by themselves look less far ahead. What is behind the last one is not
-// touched. Floats are in the cache.
-static inline void read_ahead(const float*, std::size_t) {}
+// touched.
 static inline void read_ahead(const Bf16* weights, std::size_t count) {
   constexpr std::size_t kAhead = 4096;
   constexpr std::size_t kLine = 64 / sizeof(Bf16);

@@ -38,59 +38,59 @@ static inline float add_product_of(float a, float b, float sum) {
 #endif
 }
 
-// So few rows wait for their weights more than for their products.
-constexpr std::size_t kRowsThatWait = 4;
-
 // A right factor whose rows lie apart by `stride`: floats, or bf16 that are widened as they are
-// read.
+// read. It has no functions of its own: those of several instruction sets would be one.
 template <typename Number>
 struct RightRows {
   const Number* data;
   std::size_t stride;
-
-  template <bool kIsOdd>
-  ProductVector load(std::size_t row, std::size_t column) const {
-    return load_vector(data + row * stride + column);
-  }
-  float at(std::size_t row, std::size_t column) const {
-    return to_number(data[row * stride + column]);
-  }
-  void read_rows_ahead(std::size_t row, std::size_t column, std::size_t width) const {
-    read_ahead(data + row * stride + column, width);
-  }
-
- private:
-  static float to_number(float value) { return value; }
-  static float to_number(Bf16 value) { return to_float(value); }
 };
 
 // One of bf16 whose rows lie in pairs: [row / 2][column][row % 2], `width` columns.
 struct RightPairs {
   const Bf16* data;
   std::size_t width;
-
-  template <bool kIsOdd>
-  ProductVector load(std::size_t row, std::size_t column) const {
-    return load_of_pairs<kIsOdd>(data + (row / 2 * width + column) * 2);
-  }
-  float at(std::size_t row, std::size_t column) const {
-    return to_float(data[(row / 2 * width + column) * 2 + row % 2]);
-  }
-  void read_rows_ahead(std::size_t, std::size_t, std::size_t) const {}
 };
+
+// A vector of a row, from `column` on.
+template <bool kIsOdd, typename Number>
+static inline ProductVector load_right(RightRows<Number> right, std::size_t row,
+                                       std::size_t column) {
+  return load_vector(right.data + row * right.stride + column);
+}
+template <bool kIsOdd>
+static inline ProductVector load_right(RightPairs right, std::size_t row, std::size_t column) {
+  return load_of_pairs<kIsOdd>(right.data + (row / 2 * right.width + column) * 2);
+}
+
+static inline float number_of(RightRows<float> right, std::size_t row, std::size_t column) {
+  return right.data[row * right.stride + column];
+}
+static inline float number_of(RightRows<Bf16> right, std::size_t row, std::size_t column) {
+  return to_float(right.data[row * right.stride + column]);
+}
+static inline float number_of(RightPairs right, std::size_t row, std::size_t column) {
+  return to_float(right.data[(row / 2 * right.width + column) * 2 + row % 2]);
+}
+
+// Weights in bf16 come from memory, the others are in the cache.
+static inline void read_right_ahead(RightRows<Bf16> right, std::size_t row, std::size_t column,
+                                    std::size_t count) {
+  read_ahead(right.data + row * right.stride + column, count);
+}
+static inline void read_right_ahead(RightRows<float>, std::size_t, std::size_t, std::size_t) {}
+static inline void read_right_ahead(RightPairs, std::size_t, std::size_t, std::size_t) {}
 
 // sums [kRows, kVectors] += column `row` of left * a row of right, from `column` on.
 template <bool kIsOdd, std::size_t kRows, std::size_t kVectors, typename Right>
-static inline __attribute__((always_inline)) void add_row(LeftFactor left, const Right& right,
+static inline __attribute__((always_inline)) void add_row(LeftFactor left, Right right,
                                                           std::size_t row, std::size_t column,
                                                           ProductVector (&sums)[kRows][kVectors]) {
-  if constexpr (kRows <= kRowsThatWait) {
-    right.read_rows_ahead(row, column, kVectors * kProductLanes);
-  }
+  read_right_ahead(right, row, column, kVectors * kProductLanes);
   ProductVector numbers[kVectors];
   RR_UNROLL
   for (std::size_t j = 0; j < kVectors; ++j) {
-    numbers[j] = right.template load<kIsOdd>(row, column + j * kProductLanes);
+    numbers[j] = load_right<kIsOdd>(right, row, column + j * kProductLanes);
   }
   RR_UNROLL
   for (std::size_t i = 0; i < kRows; ++i) {
@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) void add_row(LeftFactor left, const
 // out [kRows, kVectors * kProductLanes] = left [kRows, depth] * right [depth, ...] from `column`
 // on, or += that.
 template <bool kAdds, std::size_t kRows, std::size_t kVectors, typename Right>
-static inline void multiply_block(LeftFactor left, const Right& right, std::size_t column,
+static inline void multiply_block(LeftFactor left, Right right, std::size_t column,
                                   std::size_t depth, float* out, std::size_t out_stride) {
   ProductVector sums[kRows][kVectors] = {};
   std::size_t k = 0;
@@ -123,8 +123,8 @@ static inline void multiply_block(LeftFactor left, const Right& right, std::size
 }
 
 template <bool kAdds, std::size_t kRows, typename Right>
-static inline void multiply_rows(LeftFactor left, const Right& right, std::size_t width,
-                                 std::size_t depth, float* out, std::size_t out_stride) {
+static inline void multiply_rows(LeftFactor left, Right right, std::size_t width, std::size_t depth,
+                                 float* out, std::size_t out_stride) {
   // Enough sums at a time for the latency of adding, few enough for the registers.
   constexpr std::size_t kWideVectors = kRows == 1 ? 8 : kRows == 2 ? 4 : kProductVectors;
   constexpr std::size_t kWide = kWideVectors * kProductLanes;
@@ -145,7 +145,7 @@ static inline void multiply_rows(LeftFactor left, const Right& right, std::size_
       float sum = 0;
       for (std::size_t k = 0; k < depth; ++k) {
         sum = add_product_of(left.data[i * left.row_stride + k * left.column_stride],
-                             right.at(k, n), sum);
+                             number_of(right, k, n), sum);
       }
       out[i * out_stride + n] = kAdds ? out[i * out_stride + n] + sum : sum;
     }
@@ -153,9 +153,8 @@ static inline void multiply_rows(LeftFactor left, const Right& right, std::size_
 }
 
 template <bool kAdds, typename Right>
-static inline void multiply_small(LeftFactor left, const Right& right, std::size_t rows,
-                                  std::size_t width, std::size_t depth, float* out,
-                                  std::size_t out_stride) {
+static inline void multiply_small(LeftFactor left, Right right, std::size_t rows, std::size_t width,
+                                  std::size_t depth, float* out, std::size_t out_stride) {
   std::size_t i = 0;
   for (; i + 4 <= rows; i += 4) {
     const LeftFactor four = {left.data + i * left.row_stride, left.row_stride, left.column_stride};
@@ -181,18 +180,16 @@ static inline void multiply_small(LeftFactor left, const Right& right, std::size
 // out [rows, width] = left [rows, depth] * right [depth, width], summed in the order of depth. What
 // is rounded depends neither on `rows`, nor on where a column stands, nor on how right is kept.
 template <typename Right>
-static inline void set_product(LeftFactor left, const Right& right, std::size_t rows,
-                               std::size_t width, std::size_t depth, float* out,
-                               std::size_t out_stride) {
+static inline void set_product(LeftFactor left, Right right, std::size_t rows, std::size_t width,
+                               std::size_t depth, float* out, std::size_t out_stride) {
   multiply_small<false>(left, right, rows, width, depth, out, out_stride);
 }
 
 // out += the same. The product is summed by itself and added at the end: a sum over many inputs
 // that is made of several products loses less to rounding than one chain would.
 template <typename Right>
-static inline void add_product(LeftFactor left, const Right& right, std::size_t rows,
-                               std::size_t width, std::size_t depth, float* out,
-                               std::size_t out_stride) {
+static inline void add_product(LeftFactor left, Right right, std::size_t rows, std::size_t width,
+                               std::size_t depth, float* out, std::size_t out_stride) {
   multiply_small<true>(left, right, rows, width, depth, out, out_stride);
 }
 
