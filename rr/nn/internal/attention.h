@@ -194,28 +194,17 @@ static inline void attend_block(const AttentionTile& tile, Right keys, Right val
   }
 }
 
-// Pairs are widened as they are read where a tile has few rows; other numbers have no such way.
+// Where a tile has so few rows, pairs of bf16 are widened as they are read.
 constexpr std::size_t kRowsOnPairs = 8;
 
-static inline bool attend_pairs(const AttentionTile& tile, std::size_t block,
-                                std::size_t block_start, const Bf16*, float* scores) {
-  if (tile.rows > kRowsOnPairs) return false;
-  const RightPairs keys = {static_cast<const Bf16*>(static_cast<const void*>(tile.keys[block])),
-                           kKvBlockTokens};
-  const RightPairs values = {static_cast<const Bf16*>(static_cast<const void*>(tile.values[block])),
-                             tile.head_dim};
-  attend_block(tile, keys, values, block_start, scores);
-  return true;
-}
-static inline bool attend_pairs(const AttentionTile&, std::size_t, std::size_t, const void*,
-                                float*) {
-  return false;
+static inline RightPairs pairs_of(const std::byte* numbers, std::size_t width) {
+  return {static_cast<const Bf16*>(static_cast<const void*>(numbers)), width};
 }
 
 // The kernel for any machine: queries in float32, keys and values float32, bf16 or 8 bits (Kv).
 template <typename Kv>
 static inline void attend_in_float32(const AttentionTile& tile) {
-  const Kv* const kind = nullptr;
+  const bool on_pairs = sizeof(Kv) == sizeof(Bf16) && tile.rows <= kRowsOnPairs;
   float* const scratch = static_cast<float*>(static_cast<void*>(tile.scratch));
   float* const scores = scratch + 2 * kKvBlockTokens * tile.head_dim;
   for (std::size_t r = 0; r < tile.rows; ++r) {
@@ -225,10 +214,15 @@ static inline void attend_in_float32(const AttentionTile& tile) {
   }
   for (std::size_t b = 0; b < tile.num_blocks; ++b) {
     const std::size_t block_start = tile.first_key + b * kKvBlockTokens;
-    if (attend_pairs(tile, b, block_start, kind, scores)) continue;
+    if (on_pairs) {
+      attend_block(tile, pairs_of(tile.keys[b], kKvBlockTokens),
+                   pairs_of(tile.values[b], tile.head_dim), block_start, scores);
+      continue;
+    }
     const float* keys;
     const float* values;
-    block_as_float(tile.keys[b], tile.values[b], tile.head_dim, kind, scratch, &keys, &values);
+    block_as_float(tile.keys[b], tile.values[b], tile.head_dim, static_cast<const Kv*>(nullptr),
+                   scratch, &keys, &values);
     attend_block(tile, RightRows<float>{keys, kKvBlockTokens},
                  RightRows<float>{values, tile.head_dim}, block_start, scores);
   }

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 
 #include "rr/nn/internal/bf16.h"
 #include "rr/nn/internal/product_vector.h"
