@@ -5,15 +5,12 @@
 
 namespace rr::internal {
 
-AdapterProducts::AdapterProducts(ProductFamily the_family)
-    : family(activation_element(the_family) == Element::kBf16 ? ProductFamily::kBf16
-                                                              : ProductFamily::kF32) {}
-
 AdaptedLinear::AdaptedLinear(std::unique_ptr<Linear> base,
                              std::vector<std::vector<TensorRows>> panels, const LoraShape& shape,
                              AdapterProducts& products, const RowKernels& kernels)
     : base_(std::move(base)),
       rank_(shape.rank),
+      low_width_(adapter_width(shape.rank, 1)),
       scale_(shape.alpha / static_cast<float>(shape.rank)),
       products_(products),
       kernels_(kernels) {
@@ -23,7 +20,7 @@ AdaptedLinear::AdaptedLinear(std::unique_ptr<Linear> base,
     for (const TensorRows& rows : panel) {
       pieces.push_back(
           {tensor_of(rows.name), rows.first_row, column,
-           make_linear(products_.family, rank_, {rows.num_rows}, products_.cache, kernels_)});
+           make_linear(products_.family, low_width_, {rows.num_rows}, products_.cache, kernels_)});
       column += rows.num_rows;
     }
   }
@@ -34,16 +31,24 @@ std::size_t AdaptedLinear::tensor_of(const std::string& name) {
   if (known != names_.end()) return static_cast<std::size_t>(known - names_.begin());
   names_.push_back(name);
   a_.push_back(
-      make_linear(products_.family, base_->num_inputs(), {rank_}, products_.cache, kernels_));
+      make_linear(products_.family, base_->num_inputs(), {low_width_}, products_.cache, kernels_));
   return names_.size() - 1;
 }
 
 void AdaptedLinear::set_adapter(std::size_t tensor, const float* a, const float* b,
                                 ProductScratch& scratch) {
-  a_[tensor]->pack(0, a, scratch);
+  std::vector<float> filled(low_width_ * num_inputs());
+  std::copy_n(a, rank_ * num_inputs(), filled.data());
+  a_[tensor]->pack(0, filled.data(), scratch);
   for (std::vector<Piece>& pieces : panels_) {
     for (Piece& piece : pieces) {
-      if (piece.tensor == tensor) piece.b->pack(0, b + piece.first_row * rank_, scratch);
+      if (piece.tensor != tensor) continue;
+      const std::size_t outputs = piece.b->panel_outputs(0);
+      filled.assign(outputs * low_width_, 0.0f);
+      for (std::size_t r = 0; r < outputs; ++r) {
+        std::copy_n(b + (piece.first_row + r) * rank_, rank_, filled.data() + r * low_width_);
+      }
+      piece.b->pack(0, filled.data(), scratch);
     }
   }
 }
@@ -51,33 +56,19 @@ void AdaptedLinear::set_adapter(std::size_t tensor, const float* a, const float*
 void AdaptedLinear::multiply(std::size_t panel, std::size_t rows, const void* in, float* out,
                              ProductScratch& scratch) const {
   base_->multiply(panel, rows, in, out, scratch);
-  const std::size_t padded = padded_product_rows(rows);
-  scratch.low.reserve(2 * padded * rank_ * sizeof(float));
+  const std::size_t count = padded_product_rows(rows) * low_width_;
+  scratch.low.reserve(2 * count * sizeof(float));
   float* const low = scratch.low.data<float>();
-  std::byte* const activations = scratch.low.data() + padded * rank_ * sizeof(float);
+  void* const activations = low + count;
   for (const Piece& piece : panels_[panel]) {
     a_[piece.tensor]->multiply(0, rows, in, low, scratch);
     if (activation_element(products_.family) == Element::kBf16) {
-      kernels_.scale_bf16(low, scale_, rows * rank_,
-                          static_cast<Bf16*>(static_cast<void*>(activations)));
+      kernels_.scale_bf16(low, scale_, rows * low_width_, static_cast<Bf16*>(activations));
     } else {
-      kernels_.scale_f32(low, scale_, rows * rank_,
-                         static_cast<float*>(static_cast<void*>(activations)));
+      kernels_.scale_f32(low, scale_, rows * low_width_, static_cast<float*>(activations));
     }
-    add_piece(piece, rows, base_->panel_outputs(panel), out, scratch);
-  }
-}
-
-// Adds B times what lies behind `scratch.low`'s floats to some columns of out [rows, width].
-void AdaptedLinear::add_piece(const Piece& piece, std::size_t rows, std::size_t width, float* out,
-                              ProductScratch& scratch) const {
-  const std::size_t padded = padded_product_rows(rows);
-  const std::size_t outputs = piece.b->panel_outputs(0);
-  scratch.added.reserve(padded * outputs * sizeof(float));
-  float* const added = scratch.added.data<float>();
-  piece.b->multiply(0, rows, scratch.low.data() + padded * rank_ * sizeof(float), added, scratch);
-  for (std::size_t r = 0; r < rows; ++r) {
-    kernels_.add(added + r * outputs, outputs, out + r * width + piece.column);
+    piece.b->add_into(0, rows, activations, out + piece.column, base_->panel_outputs(panel),
+                      scratch);
   }
 }
 

@@ -18,9 +18,9 @@ struct TensorRows {
   std::size_t num_rows;
 };
 
-// The products of adapters: oneDNN's, as a learner's are. Ranks seldom come in AMX's groups.
+// The products of adapters, as a learner's are.
 struct AdapterProducts {
-  explicit AdapterProducts(ProductFamily family);
+  explicit AdapterProducts(ProductFamily of_weights) : family(adapter_family(of_weights)) {}
 
   ProductFamily family;
   ProductCache cache;
@@ -30,7 +30,8 @@ struct AdapterProducts {
 //
 //   out = W x + scale * B (A x)          scale = alpha / rank
 //
-// A x is rounded as activations are, after scaling, as LearnedLinear has it.
+// A x is rounded as activations are, after scaling, and the sum of W x goes on by B's, as
+// LearnedLinear has it.
 class AdaptedLinear : public Linear {
  public:
   // `panels`: what each panel of `base` is made of. The adapters begin as zero.
@@ -67,11 +68,10 @@ class AdaptedLinear : public Linear {
   };
 
   std::size_t tensor_of(const std::string& name);
-  void add_piece(const Piece& piece, std::size_t rows, std::size_t width, float* out,
-                 ProductScratch& scratch) const;
 
   std::unique_ptr<Linear> base_;
   std::size_t rank_;
+  std::size_t low_width_;
   float scale_;
   AdapterProducts& products_;
   const RowKernels& kernels_;

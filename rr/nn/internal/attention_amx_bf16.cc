@@ -42,7 +42,7 @@ struct TileProducts {
 
   static inline void accumulate(const Bf16* probabilities, std::size_t padded_rows, std::size_t,
                                 std::size_t head_dim, const Bf16* values, std::size_t num_keys,
-                                float* out) {
+                                float* out, std::size_t out_stride) {
     multiply<true>({.left = probabilities,
                     .left_stride = kKvBlockTokens * sizeof(Bf16),
                     .right = values,
@@ -51,7 +51,7 @@ struct TileProducts {
                     .right_second = 32,
                     .steps = (num_keys + 31) / 32,
                     .out = out,
-                    .out_stride = head_dim * sizeof(float)},
+                    .out_stride = out_stride * sizeof(float)},
                    padded_rows, head_dim);
   }
 };

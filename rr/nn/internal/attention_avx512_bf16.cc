@@ -35,19 +35,20 @@ inline void multiply_four(const Bf16* rows, std::size_t row_stride, const Bf16* 
 
 template <int kVectors>
 inline void accumulate_columns(const Bf16* probabilities, std::size_t rows, std::size_t head_dim,
-                               const Bf16* values, std::size_t pairs, float* out) {
+                               const Bf16* values, std::size_t pairs, float* out,
+                               std::size_t out_stride) {
   for (std::size_t r = 0; r < rows; r += 4) {
     __m512 sums[4][kVectors];
     for (std::size_t i = 0; i < 4; ++i) {
       for (std::size_t j = 0; j < kVectors; ++j) {
-        sums[i][j] = _mm512_loadu_ps(out + (r + i) * head_dim + 16 * j);
+        sums[i][j] = _mm512_loadu_ps(out + (r + i) * out_stride + 16 * j);
       }
     }
     multiply_four<kVectors>(probabilities + r * kKvBlockTokens, kKvBlockTokens, values,
                             2 * head_dim, pairs, sums);
     for (std::size_t i = 0; i < 4; ++i) {
       for (std::size_t j = 0; j < kVectors; ++j) {
-        _mm512_storeu_ps(out + (r + i) * head_dim + 16 * j, sums[i][j]);
+        _mm512_storeu_ps(out + (r + i) * out_stride + 16 * j, sums[i][j]);
       }
     }
   }
@@ -70,14 +71,16 @@ struct DotProducts {
 
   static inline void accumulate(const Bf16* probabilities, std::size_t, std::size_t rows,
                                 std::size_t head_dim, const Bf16* values, std::size_t num_keys,
-                                float* out) {
+                                float* out, std::size_t out_stride) {
     const std::size_t pairs = (num_keys + 1) / 2;
     std::size_t d = 0;
     for (; d + 64 <= head_dim; d += 64) {
-      accumulate_columns<4>(probabilities, rows, head_dim, values + 2 * d, pairs, out + d);
+      accumulate_columns<4>(probabilities, rows, head_dim, values + 2 * d, pairs, out + d,
+                            out_stride);
     }
     for (; d < head_dim; d += 16) {
-      accumulate_columns<1>(probabilities, rows, head_dim, values + 2 * d, pairs, out + d);
+      accumulate_columns<1>(probabilities, rows, head_dim, values + 2 * d, pairs, out + d,
+                            out_stride);
     }
   }
 };

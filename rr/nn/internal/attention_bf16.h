@@ -127,7 +127,8 @@ static inline void clear_floats(float* values, std::size_t count) {
 }
 
 // Products::scores(queries, padded_rows, rows, head_dim, keys, scores)
-// Products::accumulate(probabilities, padded_rows, rows, head_dim, values, num_keys, out)
+// Products::accumulate(probabilities, padded_rows, rows, head_dim, values, num_keys, out,
+//                      out_stride)
 template <typename Products, typename Kv>
 static inline void attend_in_bf16(const AttentionTile& tile) {
   const std::size_t padded = padded_attention_rows(tile.rows);
@@ -163,7 +164,7 @@ static inline void attend_in_bf16(const AttentionTile& tile) {
       if (shrink != 1.0f) shrink_row(tile.out + r * tile.head_dim, tile.head_dim, shrink);
     }
     Products::accumulate(probabilities, padded, tile.rows, tile.head_dim, block.values, most,
-                         tile.out);
+                         tile.out, tile.head_dim);
   }
 }
 

@@ -89,7 +89,7 @@ struct LearningBuffersBf16 {
   float* scores;               // [64 keys, 64 queries]
   float* d_scores;             // the same
   float* d_queries;            // [head_dim, 64]
-  float* product;              // [64, head_dim]
+  float* product;              // [64, head_dim], for a tile of fewer keys
   float* log_sums;             // [64]
   float* shares;               // [64]: <g, out>
   Bf16* rows;                  // [64, head_dim], on the way to the others
@@ -211,15 +211,20 @@ static inline void attend_backward_in_bf16(const QueryTile& query) {
                      buffers.d_scores);
     tile_gradients_bf16(query, tile, buffers);
     const auto add = [&](const Bf16* left, const Bf16* pairs, float* out) {
+      if (keys.rows.count == kLearningTile) {
+        Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile,
+                             out, keys.gradient_stride);
+        return;
+      }
       clear_floats(buffers.product, size);
       Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile,
-                           buffers.product);
+                           buffers.product, head_dim);
       add_tile(buffers.product, keys.rows.count, head_dim, keys.gradient_stride, out);
     };
     add(buffers.p, buffers.g_pairs, keys.d_values);
     add(buffers.e, buffers.query_pairs, keys.d_keys);
     Products::accumulate(packed + 2 * size, head_dim, head_dim, kLearningTile, buffers.e_pairs,
-                         kLearningTile, buffers.d_queries);
+                         kLearningTile, buffers.d_queries, kLearningTile);
   }
   for (std::size_t d = 0; d < head_dim; d += 16) {
     for (std::size_t r = 0; r < query.count; r += 16) {

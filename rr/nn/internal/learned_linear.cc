@@ -21,14 +21,6 @@ void pack_all(Linear& linear, Crew& crew, const auto& pack_panel) {
                  [&](std::size_t panel, CrewScratch& scratch) { pack_panel(panel, scratch); });
 }
 
-// [rows, columns] floats or activations, from columns [first, first + columns) of wider rows.
-void gather_columns(const std::byte* from, std::size_t stride, std::size_t first,
-                    std::size_t columns, std::size_t rows, std::size_t bytes, std::byte* to) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    std::memcpy(to + r * columns * bytes, from + (r * stride + first) * bytes, columns * bytes);
-  }
-}
-
 void store_scaled(const RowKernels& kernels, Element element, const float* in, float factor,
                   std::size_t size, void* out, std::size_t first) {
   if (element == Element::kBf16) {
@@ -44,7 +36,6 @@ LearningProducts::LearningProducts(ProductFamily the_family, const RowKernels& t
                                    Element widened_element)
     : family(the_family),
       element(activation_element(the_family)),
-      adapter_family(element == Element::kBf16 ? ProductFamily::kBf16 : ProductFamily::kF32),
       kernels(the_kernels),
       gradients(element, family == ProductFamily::kAmx),
       widened(widened_element) {}
@@ -63,53 +54,74 @@ LearnedLinear::LearnedLinear(std::size_t inputs, std::vector<LinearPart> parts, 
   }
   if (rank_ == 0) return;
   const auto adapter = [&](std::size_t from, std::size_t to) {
-    return make_linear(products.adapter_family, from, panels_of(to), products.cache,
+    return make_linear(adapter_family(products.family), from, panels_of(to), products.cache,
                        products.kernels);
   };
-  a_forward_ = adapter(inputs_, adapter_width());
-  a_backward_ = adapter(adapter_width(), inputs_);
+  a_forward_ = adapter(inputs_, low_width());
+  a_backward_ = adapter(low_width(), inputs_);
+  b_forward_ = adapter(low_width(), outputs_);
+  b_backward_ = adapter(outputs_, low_width());
   for (const LinearPart& part : parts_) {
     RR_CHECK(part.rank == rank_, "all parts of a layer have adapters of one rank");
-    b_forward_.push_back(adapter(rank_, part.outputs));
-    b_backward_.push_back(adapter(part.outputs, rank_));
   }
 }
 
-const float* LearnedLinear::stacked_row(std::size_t row, bool of_adapters) const {
-  if (of_adapters) return parts_[row / rank_].a + row % rank_ * inputs_;
-  const auto after = std::upper_bound(part_starts_.begin(), part_starts_.end(), row);
-  const auto part = static_cast<std::size_t>(after - part_starts_.begin()) - 1;
-  return parts_[part].weight + (row - part_starts_[part]) * inputs_;
+// Rows of a whole matrix, wherever they stand.
+void LearnedLinear::pack_rows(Linear& linear, const Rows& rows, Crew& crew) {
+  pack_all(linear, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    const std::size_t inputs = linear.num_inputs();
+    const std::size_t count = linear.panel_outputs(panel);
+    const std::size_t first = panel * linear.panel_outputs(0);
+    scratch.rows.reserve(count * inputs * sizeof(float));
+    float* const weight = scratch.rows.data<float>();
+    for (std::size_t r = 0; r < count; ++r) {
+      std::copy_n(rows[first + r], inputs, weight + r * inputs);
+    }
+    linear.pack(panel, weight, scratch.products);
+  });
 }
 
-void LearnedLinear::pack_rows(Linear& linear, std::size_t panel, bool of_adapters,
-                              CrewScratch& scratch) const {
-  const std::size_t count = linear.panel_outputs(panel);
-  const std::size_t first = panel * linear.panel_outputs(0);
-  scratch.rows.reserve(count * inputs_ * sizeof(float));
-  float* const rows = scratch.rows.data<float>();
-  for (std::size_t r = 0; r < count; ++r) {
-    std::copy_n(stacked_row(first + r, of_adapters), inputs_, rows + r * inputs_);
-  }
-  linear.pack(panel, rows, scratch.products);
-}
-
-void LearnedLinear::pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
-                                 CrewScratch& scratch) const {
-  const std::size_t first = panel * linear.panel_outputs(0);
-  std::vector<const float*> rows(linear.num_inputs());
-  for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = stacked_row(r, of_adapters) + first;
-  linear.pack_columns(panel, rows, scratch.products);
+// The transpose of what pack_rows() packs.
+void LearnedLinear::pack_columns(Linear& linear, const Rows& rows, Crew& crew) {
+  pack_all(linear, crew, [&](std::size_t panel, CrewScratch& scratch) {
+    const std::size_t first = panel * linear.panel_outputs(0);
+    Rows shifted(rows.size());
+    for (std::size_t r = 0; r < rows.size(); ++r) shifted[r] = rows[r] + first;
+    linear.pack_columns(panel, shifted, scratch.products);
+  });
 }
 
 void LearnedLinear::pack_weights(Crew& crew) {
-  pack_all(*forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
-    pack_rows(*forward_, panel, false, scratch);
-  });
-  if (backward_ == nullptr) return;
-  pack_all(*backward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
-    pack_columns(*backward_, panel, false, scratch);
-  });
+  Rows rows;
+  rows.reserve(outputs_);
+  for (const LinearPart& part : parts_) {
+    for (std::size_t r = 0; r < part.outputs; ++r) rows.push_back(part.weight + r * inputs_);
+  }
+  pack_rows(*forward_, rows, crew);
+  if (backward_ != nullptr) pack_columns(*backward_, rows, crew);
+}
+
+void LearnedLinear::pack_adapters(Crew& crew) {
+  if (rank_ == 0) return;
+  const std::size_t width = low_width();
+  const std::vector<float> zeros(inputs_);
+  Rows rows(width, zeros.data());
+  for (std::size_t r = 0; r < rank_ * parts_.size(); ++r) {
+    rows[r] = parts_[r / rank_].a + r % rank_ * inputs_;
+  }
+  pack_rows(*a_forward_, rows, crew);
+  pack_columns(*a_backward_, rows, crew);
+  std::vector<float> diagonal(outputs_ * width);
+  rows.clear();
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    for (std::size_t r = 0; r < parts_[p].outputs; ++r) {
+      float* const row = diagonal.data() + (part_starts_[p] + r) * width;
+      std::copy_n(parts_[p].b + r * rank_, rank_, row + p * rank_);
+      rows.push_back(row);
+    }
+  }
+  pack_rows(*b_forward_, rows, crew);
+  pack_columns(*b_backward_, rows, crew);
 }
 
 // What a panel is made of, one tensor after another.
@@ -141,97 +153,60 @@ Status LearnedLinear::pack_from_file(const TensorReader& reader, std::span<const
   return status;
 }
 
-void LearnedLinear::pack_adapters(Crew& crew) {
-  if (rank_ == 0) return;
-  pack_all(*a_forward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
-    pack_rows(*a_forward_, panel, true, scratch);
-  });
-  pack_all(*a_backward_, crew, [&](std::size_t panel, CrewScratch& scratch) {
-    pack_columns(*a_backward_, panel, true, scratch);
-  });
-  crew.for_parts(parts_.size(), [&](std::size_t p, CrewScratch& scratch) {
-    const LinearPart& part = parts_[p];
-    Linear& forward = *b_forward_[p];
-    for (std::size_t panel = 0; panel < forward.num_panels(); ++panel) {
-      forward.pack(panel, part.b + panel * forward.panel_outputs(0) * rank_, scratch.products);
-    }
-    Linear& backward = *b_backward_[p];
-    std::vector<const float*> rows(part.outputs);
-    for (std::size_t panel = 0; panel < backward.num_panels(); ++panel) {
-      const std::size_t first = panel * backward.panel_outputs(0);
-      for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = part.b + r * rank_ + first;
-      backward.pack_columns(panel, rows, scratch.products);
-    }
-  });
-}
-
 void LearnedLinear::forget_weights() {
   for (LinearPart& part : parts_) part.weight = nullptr;
 }
 
-void LearnedLinear::multiply_all(const Linear& linear, const void* x, std::size_t rows, float* out,
+// out = x * linear's, and what `adapter` (null: none) makes of `low` on top of it.
+void LearnedLinear::multiply_all(const Linear& linear, const Linear* adapter, const void* x,
+                                 std::size_t rows, const AlignedBuffer& low, float* out,
                                  Crew& crew) const {
   std::size_t width = 0;
   for (std::size_t p = 0; p < linear.num_panels(); ++p) width += linear.panel_outputs(p);
-  const std::size_t num_blocks = padded_gradient_rows(rows) / kGradientRows;
+  const std::size_t padded = padded_gradient_rows(rows);
+  const std::size_t a_block = std::min(linear.rows_at_once(), padded);
+  const std::size_t num_blocks = (padded + a_block - 1) / a_block;
   const std::size_t row_bytes = linear.num_inputs() * element_bytes(products_.element);
+  const std::size_t low_bytes = low_width() * element_bytes(products_.element);
   crew.for_parts(num_blocks * linear.num_panels(), [&](std::size_t part, CrewScratch& scratch) {
     const std::size_t panel = part % linear.num_panels();
-    const std::size_t first = part / linear.num_panels() * kGradientRows;
-    linear.multiply_into(panel, kGradientRows, static_cast<const std::byte*>(x) + first * row_bytes,
-                         out + first * width + panel * linear.panel_outputs(0), width,
-                         scratch.products);
+    const std::size_t first = part / linear.num_panels() * a_block;
+    const std::size_t count = std::min(a_block, padded - first);
+    float* const target = out + first * width + panel * linear.panel_outputs(0);
+    linear.multiply_into(panel, count, static_cast<const std::byte*>(x) + first * row_bytes, target,
+                         width, scratch.products);
+    if (adapter == nullptr) return;
+    adapter->add_into(panel, count, low.data() + first * low_bytes, target, width,
+                      scratch.products);
+  });
+}
+
+// low [rows padded, low_width] = scale * x * linear's, as activations.
+void LearnedLinear::multiply_low(const Linear& linear, const void* x, std::size_t rows,
+                                 AlignedBuffer& low, Crew& crew) const {
+  const std::size_t padded = padded_gradient_rows(rows);
+  const std::size_t width = low_width();
+  const std::size_t row_bytes = linear.num_inputs() * element_bytes(products_.element);
+  low.reserve(padded * width * element_bytes(products_.element));
+  crew.for_parts(padded / kGradientRows, [&](std::size_t block, CrewScratch& scratch) {
+    const std::size_t first = block * kGradientRows;
+    const auto* const in = static_cast<const std::byte*>(x) + first * row_bytes;
+    scratch.product.reserve(kGradientRows * width * sizeof(float));
+    float* const product = scratch.product.data<float>();
+    for (std::size_t panel = 0; panel < linear.num_panels(); ++panel) {
+      linear.multiply_into(panel, kGradientRows, in, product + panel * linear.panel_outputs(0),
+                           width, scratch.products);
+    }
+    store_scaled(products_.kernels, products_.element, product, scale_, kGradientRows * width,
+                 low.data(), first * width);
   });
 }
 
 void LearnedLinear::multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low,
                              Crew& crew) const {
-  multiply_all(*forward_, x, rows, out, crew);
-  if (rank_ == 0 || !adapters_on_) return;
-  const std::size_t padded = padded_gradient_rows(rows);
-  const std::size_t width = adapter_width();
-  low.reserve(padded * width * element_bytes(products_.element));
-  crew.for_parts(padded / kGradientRows, [&](std::size_t block, CrewScratch& scratch) {
-    const std::size_t first = block * kGradientRows;
-    const auto* const in =
-        static_cast<const std::byte*>(x) + first * inputs_ * element_bytes(products_.element);
-    scratch.product.reserve(kGradientRows * width * sizeof(float));
-    float* const product = scratch.product.data<float>();
-    for (std::size_t panel = 0; panel < a_forward_->num_panels(); ++panel) {
-      const std::size_t outputs = a_forward_->panel_outputs(panel);
-      a_forward_->multiply(panel, kGradientRows, in, product, scratch.products);
-      for (std::size_t r = 0; r < kGradientRows; ++r) {
-        store_scaled(products_.kernels, products_.element, product + r * outputs, scale_, outputs,
-                     low.data(), (first + r) * width + panel * a_forward_->panel_outputs(0));
-      }
-    }
-  });
-  add_adapters(rows, out, low, crew);
-}
-
-void LearnedLinear::add_adapters(std::size_t rows, float* out, const AlignedBuffer& low,
-                                 Crew& crew) const {
-  const std::size_t bytes = element_bytes(products_.element);
-  const std::size_t width = adapter_width();
-  const std::size_t num_blocks = padded_gradient_rows(rows) / kGradientRows;
-  crew.for_parts(num_blocks * parts_.size(), [&](std::size_t task, CrewScratch& scratch) {
-    const std::size_t p = task % parts_.size();
-    const std::size_t first = task / parts_.size() * kGradientRows;
-    scratch.rows.reserve(kGradientRows * rank_ * bytes);
-    gather_columns(low.data() + first * width * bytes, width, p * rank_, rank_, kGradientRows,
-                   bytes, scratch.rows.data());
-    const Linear& b = *b_forward_[p];
-    for (std::size_t panel = 0; panel < b.num_panels(); ++panel) {
-      const std::size_t outputs = b.panel_outputs(panel);
-      scratch.product.reserve(kGradientRows * outputs * sizeof(float));
-      float* const product = scratch.product.data<float>();
-      b.multiply(panel, kGradientRows, scratch.rows.data(), product, scratch.products);
-      float* const target = out + first * outputs_ + part_starts_[p] + panel * b.panel_outputs(0);
-      for (std::size_t r = 0; r < kGradientRows; ++r) {
-        products_.kernels.add(product + r * outputs, outputs, target + r * outputs_);
-      }
-    }
-  });
+  const bool adapts = rank_ > 0 && adapters_on_;
+  if (adapts) multiply_low(*a_forward_, x, rows, low, crew);
+  multiply_all(*forward_, adapts ? b_forward_.get() : nullptr, x, rows, low, out, crew);
 }
 
 const std::byte* LearnedLinear::widened_gradient(const void* g, std::size_t rows,
@@ -277,47 +252,28 @@ void LearnedLinear::multiply_widened(const void* g, std::size_t rows, float* d_x
   });
 }
 
+void LearnedLinear::add_low(const Linear& adapter, std::size_t rows, const AlignedBuffer& low,
+                            float* out, Crew& crew) const {
+  const std::size_t low_bytes = low_width() * element_bytes(products_.element);
+  const std::size_t num_blocks = padded_gradient_rows(rows) / kGradientRows;
+  crew.for_parts(num_blocks * adapter.num_panels(), [&](std::size_t part, CrewScratch& scratch) {
+    const std::size_t panel = part % adapter.num_panels();
+    const std::size_t first = part / adapter.num_panels() * kGradientRows;
+    adapter.add_into(panel, kGradientRows, low.data() + first * low_bytes,
+                     out + first * inputs_ + panel * adapter.panel_outputs(0), inputs_,
+                     scratch.products);
+  });
+}
+
 void LearnedLinear::multiply_backward(const void* g, std::size_t rows, float* d_x,
                                       AlignedBuffer& d_low, Crew& crew) const {
-  if (backward_ == nullptr) {
-    multiply_widened(g, rows, d_x, crew);
-  } else {
-    multiply_all(*backward_, g, rows, d_x, crew);
+  if (rank_ > 0) multiply_low(*b_backward_, g, rows, d_low, crew);
+  if (backward_ != nullptr) {
+    multiply_all(*backward_, a_backward_.get(), g, rows, d_low, d_x, crew);
+    return;
   }
-  if (rank_ == 0) return;
-  const std::size_t bytes = element_bytes(products_.element);
-  const std::size_t padded = padded_gradient_rows(rows);
-  const std::size_t width = adapter_width();
-  d_low.reserve(padded * width * bytes);
-  crew.for_parts(padded / kGradientRows, [&](std::size_t block, CrewScratch& scratch) {
-    const std::size_t first = block * kGradientRows;
-    const auto* const g_rows = static_cast<const std::byte*>(g) + first * outputs_ * bytes;
-    scratch.rows.reserve(kGradientRows * outputs_ * bytes);
-    scratch.product.reserve(kGradientRows * std::max(rank_, inputs_) * sizeof(float));
-    float* const product = scratch.product.data<float>();
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      gather_columns(g_rows, outputs_, part_starts_[p], parts_[p].outputs, kGradientRows, bytes,
-                     scratch.rows.data());
-      const Linear& b = *b_backward_[p];
-      for (std::size_t panel = 0; panel < b.num_panels(); ++panel) {
-        const std::size_t outputs = b.panel_outputs(panel);
-        b.multiply(panel, kGradientRows, scratch.rows.data(), product, scratch.products);
-        for (std::size_t r = 0; r < kGradientRows; ++r) {
-          store_scaled(products_.kernels, products_.element, product + r * outputs, scale_, outputs,
-                       d_low.data(), (first + r) * width + p * rank_ + panel * b.panel_outputs(0));
-        }
-      }
-    }
-    for (std::size_t panel = 0; panel < a_backward_->num_panels(); ++panel) {
-      const std::size_t outputs = a_backward_->panel_outputs(panel);
-      a_backward_->multiply(panel, kGradientRows, d_low.data() + first * width * bytes, product,
-                            scratch.products);
-      float* const target = d_x + first * inputs_ + panel * a_backward_->panel_outputs(0);
-      for (std::size_t r = 0; r < kGradientRows; ++r) {
-        products_.kernels.add(product + r * outputs, outputs, target + r * inputs_);
-      }
-    }
-  });
+  multiply_widened(g, rows, d_x, crew);
+  if (rank_ > 0) add_low(*a_backward_, rows, d_low, d_x, crew);
 }
 
 void LearnedLinear::accumulate(const void* x, const void* g, std::size_t rows,
@@ -344,8 +300,8 @@ void LearnedLinear::accumulate(const void* x, const void* g, std::size_t rows,
     if (part.gradient != nullptr) add(g_part, input, part.gradient);
     if (part.d_a == nullptr) continue;
     const std::size_t start = p * rank_ * bytes;
-    add({d_low.data() + start, rank_, adapter_width()}, input, part.d_a);
-    add(g_part, {low.data() + start, rank_, adapter_width()}, part.d_b);
+    add({d_low.data() + start, rank_, low_width()}, input, part.d_a);
+    add(g_part, {low.data() + start, rank_, low_width()}, part.d_b);
   }
   crew.for_parts(jobs.size(), [&](std::size_t j, CrewScratch& scratch) {
     const Job& job = jobs[j];
@@ -363,11 +319,8 @@ std::size_t LearnedLinear::num_bytes() const {
   std::size_t bytes = forward_->num_bytes();
   if (backward_ != nullptr) bytes += backward_->num_bytes();
   if (rank_ == 0) return bytes;
-  bytes += a_forward_->num_bytes() + a_backward_->num_bytes();
-  for (std::size_t p = 0; p < parts_.size(); ++p) {
-    bytes += b_forward_[p]->num_bytes() + b_backward_[p]->num_bytes();
-  }
-  return bytes;
+  return bytes + a_forward_->num_bytes() + a_backward_->num_bytes() + b_forward_->num_bytes() +
+         b_backward_->num_bytes();
 }
 
 }  // namespace rr::internal

@@ -22,8 +22,7 @@ struct LearningProducts {
                    Element widened_element = Element::kF32);
 
   ProductFamily family;
-  Element element;               // of activations
-  ProductFamily adapter_family;  // rank-wide products: oneDNN's
+  Element element;  // of activations
   const RowKernels& kernels;
   ProductCache cache;
   WeightGradientProducts gradients;
@@ -56,6 +55,9 @@ struct LinearPart {
 // way back that rounding counts for none (the straight-through estimate, Bengio et al., arXiv
 // 1308.3432), and pieces of W are widened as they are needed.
 //
+// The adapters of a layer are multiplied as one: A stacked, and B's beside one another on a
+// diagonal, among zeros. Their sum goes on from W's in the same place.
+//
 // Matrices of rows are padded to padded_gradient_rows(rows) with zeros, x and g in activation
 // elements; products fill the padding rows with zeros again.
 class LearnedLinear {
@@ -67,7 +69,7 @@ class LearnedLinear {
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return outputs_; }
   bool has_adapter() const { return rank_ > 0; }
-  std::size_t adapter_width() const { return rank_ * parts_.size(); }
+  std::size_t low_width() const { return adapter_width(rank_, parts_.size()); }
 
   // Packs the weights, or the adapters, from where the parts say they stand.
   void pack_weights(Crew& crew);
@@ -83,7 +85,7 @@ class LearnedLinear {
   // Off: multiply() has W x alone.
   void set_adapters_on(bool on) { adapters_on_ = on; }
 
-  // out [rows padded, outputs] float32. `low` gets scale * A x, [rows padded, adapter_width()]
+  // out [rows padded, outputs] float32. `low` gets scale * A x, [rows padded, low_width()]
   // activations, where there are adapters.
   void multiply(const void* x, std::size_t rows, float* out, AlignedBuffer& low, Crew& crew) const;
 
@@ -101,16 +103,19 @@ class LearnedLinear {
   std::size_t num_bytes() const;
 
  private:
-  void multiply_all(const Linear& linear, const void* x, std::size_t rows, float* out,
+  using Rows = std::vector<const float*>;
+
+  void multiply_all(const Linear& linear, const Linear* adapter, const void* x, std::size_t rows,
+                    const AlignedBuffer& low, float* out, Crew& crew) const;
+  void multiply_low(const Linear& linear, const void* x, std::size_t rows, AlignedBuffer& low,
                     Crew& crew) const;
   void multiply_widened(const void* g, std::size_t rows, float* d_x, Crew& crew) const;
+  void add_low(const Linear& adapter, std::size_t rows, const AlignedBuffer& low, float* out,
+               Crew& crew) const;
   const std::byte* widened_gradient(const void* g, std::size_t rows, Crew& crew) const;
-  void add_adapters(std::size_t rows, float* out, const AlignedBuffer& low, Crew& crew) const;
   std::vector<SourceRows> sources_of(std::size_t panel, std::span<const RowSource> tensors) const;
-  void pack_rows(Linear& linear, std::size_t panel, bool of_adapters, CrewScratch& scratch) const;
-  void pack_columns(Linear& linear, std::size_t panel, bool of_adapters,
-                    CrewScratch& scratch) const;
-  const float* stacked_row(std::size_t row, bool of_adapters) const;
+  static void pack_rows(Linear& linear, const Rows& rows, Crew& crew);
+  static void pack_columns(Linear& linear, const Rows& rows, Crew& crew);
 
   std::size_t inputs_;
   std::size_t outputs_ = 0;
@@ -120,12 +125,12 @@ class LearnedLinear {
   std::vector<LinearPart> parts_;
   std::vector<std::size_t> part_starts_;
   LearningProducts& products_;
-  std::unique_ptr<Linear> forward_;   // all parts' rows, one after another
-  std::unique_ptr<Linear> backward_;  // its transpose; null where the weights are quantised
-  std::unique_ptr<Linear> a_forward_;
-  std::unique_ptr<Linear> a_backward_;
-  std::vector<std::unique_ptr<Linear>> b_forward_;   // of each part
-  std::vector<std::unique_ptr<Linear>> b_backward_;  // of each part
+  std::unique_ptr<Linear> forward_;     // all parts' rows, one after another
+  std::unique_ptr<Linear> backward_;    // its transpose; null where the weights are quantised
+  std::unique_ptr<Linear> a_forward_;   // [low_width, inputs]
+  std::unique_ptr<Linear> a_backward_;  // its transpose
+  std::unique_ptr<Linear> b_forward_;   // [outputs, low_width], cut as forward_ is
+  std::unique_ptr<Linear> b_backward_;  // its transpose
 };
 
 }  // namespace rr::internal

@@ -51,17 +51,23 @@ std::size_t layer_activation_bytes(const DecoderConfig& config, Element element,
   const std::size_t raw = config.has_qk_norm ? qkv_width(config) : 0;
   const std::size_t floats = raw + qkv_width(config) + config.num_heads + q_size +
                              config.hidden_size + 2 * config.ffn_size;
-  const std::size_t activations = 2 * config.hidden_size + q_size + config.ffn_size + 7 * lora_rank;
+  std::size_t activations = 2 * config.hidden_size + q_size + config.ffn_size;
+  if (lora_rank > 0) {
+    for (const std::size_t num_adapters : {3, 1, 2, 1}) {
+      activations += adapter_width(lora_rank, num_adapters);
+    }
+  }
   return padded_gradient_rows(rows) *
          (floats * sizeof(float) + activations * element_bytes(element));
 }
 
 std::size_t learner_buffer_bytes(const DecoderConfig& config, Element element, std::size_t rows) {
   const std::size_t padded = padded_gradient_rows(rows);
-  const std::size_t floats =
-      (config.num_layers + 2) * config.hidden_size + 3 * config.head_dim / 2 +
-      4 * config.num_kv_heads * config.head_dim + widest_in(config) + qkv_width(config) +
-      2 * config.num_kv_heads * config.head_dim + 2 * config.num_heads * config.head_dim;
+  const std::size_t floats = (config.num_layers + 2) * config.hidden_size +
+                             3 * config.head_dim / 2 + 4 * config.num_kv_heads * config.head_dim +
+                             widest_in(config) + qkv_width(config) +
+                             2 * config.num_kv_heads * config.head_dim +
+                             2 * kQueryShares * config.num_heads * config.head_dim;
   const std::size_t a_target = 2 * config.hidden_size * sizeof(float) +
                                config.vocabulary_size * (sizeof(float) + element_bytes(element));
   return padded * (floats * sizeof(float) + widest_out(config) * element_bytes(element)) +
@@ -338,12 +344,13 @@ void LearnerPass::pack_keys(const LayerActivations& kept) {
 
 // What a query tile of a segment looks at: all tiles of its ancestors, and its own up to itself.
 std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept, std::size_t segment,
-                                            std::size_t own_tile, std::size_t head) {
+                                            std::size_t own_tile, std::size_t head,
+                                            std::size_t share) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t kv_head = head / (config_.num_heads / config_.num_kv_heads);
   std::vector<KeyTile> tiles;
   const auto add = [&](std::size_t t) {
-    float* const d_keys = d_head(head, layout_.tiles[t].first_row);
+    float* const d_keys = d_head(head, share, layout_.tiles[t].first_row);
     tiles.push_back({key_rows(kept, t, kv_head), packed_tile(t, kv_head), d_keys, d_keys + head_dim,
                      2 * head_dim});
   };
@@ -385,8 +392,8 @@ void LearnerPass::attend(LayerActivations& kept) {
       buffers_.blocks, crew_);
 }
 
-// One part a family and head: keys' and values' gradients of a head are summed in the order of the
-// queries, by one thread.
+// One part a family, head and share of its query tiles: what these give to keys and values is
+// summed in the order of the queries, by one thread.
 void LearnerPass::attend_backward(LayerActivations& kept) {
   pack_keys(kept);
   std::vector<std::size_t> families(layout_.families.size());
@@ -399,14 +406,18 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
   std::stable_sort(families.begin(), families.end(),
                    [&](std::size_t a, std::size_t b) { return num_tiles(a) > num_tiles(b); });
   const std::size_t head_dim = config_.head_dim;
-  crew_.for_parts(families.size() * config_.num_heads, [&](std::size_t part, CrewScratch& scratch) {
+  const std::size_t parts_of_family = config_.num_heads * kQueryShares;
+  crew_.for_parts(families.size() * parts_of_family, [&](std::size_t part, CrewScratch& scratch) {
     const std::size_t head = part % config_.num_heads;
-    for (const std::size_t s : layout_.families[families[part / config_.num_heads]]) {
+    const std::size_t share = part % parts_of_family / config_.num_heads;
+    std::size_t turn = 0;
+    for (const std::size_t s : layout_.families[families[part / parts_of_family]]) {
       const SegmentLayout& segment = layout_.segments[s];
       for (std::size_t t = 0; t < segment.num_tiles; ++t) {
         const RowTile& rows = layout_.tiles[segment.first_tile + t];
-        std::fill_n(d_head(head, rows.first_row), rows.count * 2 * head_dim, 0.0f);
-        const auto tiles = key_tiles(kept, s, t, head);
+        std::fill_n(d_head(head, share, rows.first_row), rows.count * 2 * head_dim, 0.0f);
+        if (turn++ % kQueryShares != share) continue;
+        const auto tiles = key_tiles(kept, s, t, head, share);
         QueryTile query = query_tile(kept, s, t, head, tiles, scratch);
         query.d_out = row_of(buffers_.d_in, rows.first_row, q_size()) + head * head_dim;
         query.d_queries = row_of(buffers_.d_qkv, rows.first_row, qkv_size()) + head * head_dim;
@@ -466,7 +477,8 @@ void LearnerPass::back_through_attention(const LearnedLayer& layer, LayerActivat
                                             buffers_.d_low, crew_);
   layer.attention_output->accumulate(kept.attended_in.data(), g.data(), rows_, kept.low_output,
                                      buffers_.d_low, crew_);
-  buffers_.d_heads.reserve(config_.num_heads * padded_ * 2 * config_.head_dim * sizeof(float));
+  buffers_.d_heads.reserve(config_.num_heads * kQueryShares * padded_ * 2 * config_.head_dim *
+                           sizeof(float));
   buffers_.d_qkv.reserve(padded_ * qkv_size() * sizeof(float));
   attend_backward(kept);
   back_through_heads(layer, kept);
@@ -500,8 +512,11 @@ void LearnerPass::back_through_heads(const LearnedLayer& layer, LayerActivations
       std::fill_n(d_qkv + q_size(), 2 * kv_size(), 0.0f);
       for (std::size_t head = 0; head < config_.num_heads; ++head) {
         float* const d_key = d_qkv + q_size() + head / group * head_dim;
-        engine_.kernels.add(d_head(head, r), head_dim, d_key);
-        engine_.kernels.add(d_head(head, r) + head_dim, head_dim, d_key + kv_size());
+        for (std::size_t share = 0; share < kQueryShares; ++share) {
+          const float* const d_share = d_head(head, share, r);
+          engine_.kernels.add(d_share, head_dim, d_key);
+          engine_.kernels.add(d_share + head_dim, head_dim, d_key + kv_size());
+        }
       }
       for (std::size_t head = 0; head < config_.num_heads + config_.num_kv_heads; ++head) {
         engine_.kernels.rotate_head(d_qkv + head * head_dim, row_of(buffers_.cosines, r, half),

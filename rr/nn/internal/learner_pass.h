@@ -13,6 +13,10 @@
 
 namespace rr::internal {
 
+// On the way back a head's tiles of queries are taken by turns into so many shares, for more
+// threads and equal ones; each share has its own gradients of keys and values.
+constexpr std::size_t kQueryShares = 2;
+
 // What a layer computed on its way forward and the way back reads. Rows are padded with zeros to
 // whole blocks (weight_gradient.h); "activations" are floats or bf16.
 struct LayerActivations {
@@ -44,8 +48,8 @@ struct LearnerBuffers {
   AlignedBuffer d_stream;                // [rows, hidden] float32
   AlignedBuffer d_in;                    // [rows, widest in] float32, of a product's input
   AlignedBuffer d_qkv;                   // [rows, qkv] float32
-  AlignedBuffer d_heads;                 // [heads, rows, 2 * head_dim] float32, keys and values
-  AlignedBuffer g;                       // [rows, widest out] activations, of a product's output
+  AlignedBuffer d_heads;  // [heads, kQueryShares, rows, 2 * head_dim] float32, keys and values
+  AlignedBuffer g;        // [rows, widest out] activations, of a product's output
   AlignedBuffer d_low;
   AlignedBuffer sums;         // [blocks of rows, widest vector] float32
   AlignedBuffer target_in;    // [targets of a chunk, hidden] activations
@@ -131,7 +135,7 @@ class LearnerPass {
   std::byte* packed_tile(std::size_t tile, std::size_t kv_head) const;
   void pack_keys(const LayerActivations& kept);
   std::vector<KeyTile> key_tiles(const LayerActivations& kept, std::size_t segment,
-                                 std::size_t own_tile, std::size_t head);
+                                 std::size_t own_tile, std::size_t head, std::size_t share);
   QueryTile query_tile(LayerActivations& kept, std::size_t segment, std::size_t own_tile,
                        std::size_t head, const std::vector<KeyTile>& tiles, CrewScratch& scratch);
 
@@ -139,8 +143,9 @@ class LearnerPass {
   std::size_t q_size() const { return config_.num_heads * config_.head_dim; }
   std::size_t kv_size() const { return config_.num_kv_heads * config_.head_dim; }
   std::size_t qkv_size() const { return q_size() + 2 * kv_size(); }
-  float* d_head(std::size_t head, std::size_t row) const {
-    return buffers_.d_heads.data<float>() + (head * padded_ + row) * 2 * config_.head_dim;
+  float* d_head(std::size_t head, std::size_t share, std::size_t row) const {
+    return buffers_.d_heads.data<float>() +
+           ((head * kQueryShares + share) * padded_ + row) * 2 * config_.head_dim;
   }
 
   const DecoderConfig& config_;

@@ -327,6 +327,14 @@ class AmxLinear : public Linear {
                     outputs_[panel], out, out_stride);
   }
 
+  void add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                std::size_t out_stride, ProductScratch&) const override {
+    add_on_amx(static_cast<const Bf16*>(in), rows, num_inputs_, panels_[panel], outputs_[panel],
+               out, out_stride);
+  }
+
+  std::size_t rows_at_once() const override { return amx_rows_at_once(num_inputs_); }
+
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
     const Bf16* const packed = panels_[panel];
     for (std::size_t k = 0; k < num_inputs_; ++k) {
@@ -380,6 +388,17 @@ void Linear::multiply_into(std::size_t panel, std::size_t rows, const void* in, 
   multiply(panel, rows, in, product, scratch);
   for (std::size_t r = 0; r < rows; ++r) {
     std::copy_n(product + r * outputs, outputs, out + r * out_stride);
+  }
+}
+
+void Linear::add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                      std::size_t out_stride, ProductScratch& scratch) const {
+  const std::size_t outputs = panel_outputs(panel);
+  scratch.panel.reserve(padded_product_rows(rows) * outputs * sizeof(float));
+  float* const product = scratch.panel.data<float>();
+  multiply(panel, rows, in, product, scratch);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t i = 0; i < outputs; ++i) out[r * out_stride + i] += product[r * outputs + i];
   }
 }
 

@@ -33,6 +33,17 @@ constexpr bool is_quantised(ProductFamily family) {
   return family == ProductFamily::kInt8 || family == ProductFamily::kInt4;
 }
 
+// That of adapters beside such weights: beside quantised ones as in float32.
+constexpr ProductFamily adapter_family(ProductFamily of_weights) {
+  return activation_element(of_weights) == Element::kBf16 ? of_weights : ProductFamily::kF32;
+}
+
+// Numbers that stand between A and B for so many adapters: all ranks, and zeros up to a multiple of
+// 32, which is what kAmx takes in.
+constexpr std::size_t adapter_width(std::size_t rank, std::size_t num_adapters) {
+  return (rank * num_adapters + 31) / 32 * 32;
+}
+
 // That of the output layer, which bears four bits less well than the others.
 constexpr ProductFamily output_family(ProductFamily family) {
   return family == ProductFamily::kInt4 ? ProductFamily::kInt8 : family;
@@ -51,7 +62,6 @@ struct ProductScratch {
   AlignedBuffer widened;    // kGeneric; and what a gradient of weights turns, on AMX
   AlignedBuffer quantised;  // kInt8, kInt4
   AlignedBuffer low;        // of adapters: A x, in float32 and as activations
-  AlignedBuffer added;      // of adapters: B A x
   AlignedBuffer panel;      // a panel's weight or product on its way
 };
 
@@ -96,6 +106,14 @@ class Linear {
   // The same into rows that lie `out_stride` apart, of which there is room for `rows` padded.
   virtual void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
                              std::size_t out_stride, ProductScratch& scratch) const;
+
+  // The same added to what stands there.
+  virtual void add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                        std::size_t out_stride, ProductScratch& scratch) const;
+
+  // For how many rows a panel's weight is best read at once; more than multiply() takes only where
+  // multiply_into() does. A multiple of kMaxProductRows.
+  virtual std::size_t rows_at_once() const { return kMaxProductRows; }
 
   // One row of the weight: [num_inputs].
   virtual void weight_row(std::size_t panel, std::size_t row, float* out) const = 0;

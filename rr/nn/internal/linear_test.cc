@@ -40,8 +40,7 @@ struct Product {
   std::vector<float> weight = exact_floats(inputs * outputs, 1);
   std::vector<float> in = exact_floats(kMaxProductRows * inputs, 2);
 
-  std::vector<float> run(const Linear& linear, Element element, std::size_t rows) const {
-    ProductScratch scratch;
+  AlignedBuffer activations_in(Element element) const {
     AlignedBuffer activations(in.size() * element_bytes(element));
     for (std::size_t i = 0; i < in.size(); ++i) {
       if (element == Element::kBf16) {
@@ -50,6 +49,12 @@ struct Product {
         activations.data<float>()[i] = in[i];
       }
     }
+    return activations;
+  }
+
+  std::vector<float> run(const Linear& linear, Element element, std::size_t rows) const {
+    ProductScratch scratch;
+    const AlignedBuffer activations = activations_in(element);
     std::vector<float> all(rows * outputs);
     std::size_t first = 0;
     for (std::size_t p = 0; p < linear.num_panels(); ++p) {
@@ -194,33 +199,53 @@ TEST(Linear, IsPackedFromItsTransposeToo) {
   }
 }
 
-TEST(Linear, MultipliesIntoRowsThatLieApart) {
+// Into columns 3 to 42 of rows of 55.
+TEST(Linear, MultipliesIntoRowsThatLieApartAndAddsToThem) {
   for (const ProductFamily family : families_here()) {
     for (const std::size_t rows : {std::size_t{32}, kMaxProductRows}) {
+      SCOPED_TRACE("family " + std::to_string(static_cast<int>(family)));
       const Product product{64, 40};
       ProductCache cache;
       const auto linear = packed(product, family, {40}, cache);
       const Element element = activation_element(family);
-      AlignedBuffer in(product.in.size() * sizeof(float));
-      for (std::size_t i = 0; i < product.in.size(); ++i) {
-        if (element == Element::kBf16) {
-          in.data<Bf16>()[i] = to_bf16(product.in[i]);
-        } else {
-          in.data<float>()[i] = product.in[i];
-        }
-      }
-      std::vector<float> out(rows * 55, 7.0f);
+      const AlignedBuffer in = product.activations_in(element);
+      std::vector<float> set(rows * 55, 7.0f);
+      std::vector<float> added(rows * 55, 7.0f);
       ProductScratch scratch;
-      linear->multiply_into(0, rows, in.data(), out.data() + 3, 55, scratch);
+      linear->multiply_into(0, rows, in.data(), set.data() + 3, 55, scratch);
+      linear->add_into(0, rows, in.data(), added.data() + 3, 55, scratch);
       const auto dense = product.run(*linear, element, rows);
       for (std::size_t r = 0; r < rows; ++r) {
         for (std::size_t n = 0; n < 55; ++n) {
           const bool is_output = n >= 3 && n < 43;
-          EXPECT_EQ(out[r * 55 + n], is_output ? dense[r * 40 + n - 3] : 7.0f)
-              << "family " << static_cast<int>(family) << ", " << rows << " rows";
+          const float expected = is_output ? dense[r * 40 + n - 3] : 7.0f;
+          EXPECT_EQ(set[r * 55 + n], expected) << rows << " rows";
+          EXPECT_NEAR(added[r * 55 + n], is_output ? 7.0f + expected : 7.0f, 1e-5) << rows;
         }
       }
     }
+  }
+}
+
+TEST(Linear, TakesAsManyRowsAsItIsBestReadFor) {
+  for (const ProductFamily family : families_here()) {
+    Product product{64, 72};
+    ProductCache cache;
+    const auto linear = packed(product, family, {40, 32}, cache);
+    const Element element = activation_element(family);
+    const auto once = product.run(*linear, element, kMaxProductRows);
+    const std::size_t rows = linear->rows_at_once();
+    ASSERT_EQ(rows % kMaxProductRows, 0);
+    const std::vector<float> in = product.in;
+    while (product.in.size() < rows * product.inputs) {
+      product.in.insert(product.in.end(), in.begin(), in.end());
+    }
+    const AlignedBuffer activations = product.activations_in(element);
+    std::vector<float> out(rows * 72);
+    ProductScratch scratch;
+    linear->multiply_into(0, rows, activations.data(), out.data(), 72, scratch);
+    linear->multiply_into(1, rows, activations.data(), out.data() + 40, 72, scratch);
+    for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(out[i], once[i % once.size()]);
   }
 }
 

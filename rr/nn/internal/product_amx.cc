@@ -11,12 +11,45 @@ namespace {
 
 constexpr std::size_t kTile = 16 * 32;  // elements of one tile of the weight
 
-// Columns of the result from tiles that hold 32 of them, where fewer are wanted.
-inline void copy_columns(const float* tiles, std::size_t rows, std::size_t columns, float* out,
-                         std::size_t out_stride) {
+inline void copy_columns(const float* from, std::size_t from_stride, std::size_t rows,
+                         std::size_t columns, float* to, std::size_t to_stride) {
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < columns; ++c) out[r * out_stride + c] = tiles[32 * r + c];
+    for (std::size_t c = 0; c < columns; ++c) to[r * to_stride + c] = from[r * from_stride + c];
   }
+}
+
+template <bool kAdd>
+inline void multiply_by_packed(const Bf16* in, std::size_t rows, std::size_t num_inputs,
+                               const Bf16* packed, std::size_t num_outputs, float* out,
+                               std::size_t out_stride) {
+  const TileConfiguration configuration;
+  _tile_loadconfig(&configuration);
+  alignas(64) float last_columns[32 * 32] = {};  // of a result whose outputs end within a tile
+  TileProduct p{};
+  p.left_stride = num_inputs * sizeof(Bf16);
+  p.right_stride = 64;
+  p.right_step = 2 * kTile;
+  p.right_second = kTile;
+  p.steps = num_inputs / 32;
+  for (std::size_t n = 0; n < num_outputs; n += 32) {
+    p.right = packed + n * num_inputs;
+    const std::size_t columns = num_outputs - n < 32 ? num_outputs - n : 32;
+    for (std::size_t r = 0; r < rows; r += 32) {
+      p.left = in + r * num_inputs;
+      float* const target = out + r * out_stride + n;
+      p.out = columns == 32 ? target : last_columns;
+      p.out_stride = (columns == 32 ? out_stride : 32) * sizeof(float);
+      const std::size_t left = rows - r < 32 ? rows - r : 32;
+      if (kAdd && columns < 32) copy_columns(target, out_stride, left, columns, last_columns, 32);
+      if (left > 16) {
+        multiply_32x32<kAdd>(p);
+      } else {
+        multiply_16x32<kAdd>(p);
+      }
+      if (columns < 32) copy_columns(last_columns, 32, left, columns, target, out_stride);
+    }
+  }
+  _tile_release();
 }
 
 constexpr std::size_t kRowSumColumns = 32;  // that are turned at a time
@@ -92,35 +125,20 @@ void pack_columns_for_amx(const float* const* rows, std::size_t num_outputs, std
   }
 }
 
+std::size_t amx_rows_at_once(std::size_t num_inputs) {
+  constexpr std::size_t kBytes = std::size_t{1} << 20;  // half of a core's own cache
+  const std::size_t groups = kBytes / (128 * num_inputs * sizeof(Bf16));
+  return 128 * (groups < 1 ? 1 : groups > 8 ? 8 : groups);
+}
+
 void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
                      std::size_t num_outputs, float* out, std::size_t out_stride) {
-  const TileConfiguration configuration;
-  _tile_loadconfig(&configuration);
-  alignas(64) float last_columns[32 * 32];
-  TileProduct p{};
-  p.left_stride = num_inputs * sizeof(Bf16);
-  p.right_stride = 64;
-  p.right_step = 2 * kTile;
-  p.right_second = kTile;
-  p.steps = num_inputs / 32;
-  for (std::size_t n = 0; n < num_outputs; n += 32) {
-    p.right = packed + n * num_inputs;
-    const std::size_t columns = num_outputs - n < 32 ? num_outputs - n : 32;
-    for (std::size_t r = 0; r < rows; r += 32) {
-      p.left = in + r * num_inputs;
-      float* const target = out + r * out_stride + n;
-      p.out = columns == 32 ? target : last_columns;
-      p.out_stride = (columns == 32 ? out_stride : 32) * sizeof(float);
-      const std::size_t left = rows - r < 32 ? rows - r : 32;
-      if (left > 16) {
-        multiply_32x32<false>(p);
-      } else {
-        multiply_16x32<false>(p);
-      }
-      if (columns < 32) copy_columns(last_columns, left, columns, target, out_stride);
-    }
-  }
-  _tile_release();
+  multiply_by_packed<false>(in, rows, num_inputs, packed, num_outputs, out, out_stride);
+}
+
+void add_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
+                std::size_t num_outputs, float* out, std::size_t out_stride) {
+  multiply_by_packed<true>(in, rows, num_inputs, packed, num_outputs, out, out_stride);
 }
 
 std::size_t amx_row_sum_elements(std::size_t num_outputs, std::size_t rows) {

@@ -32,11 +32,20 @@ void pack_for_amx(const float* weight, std::size_t num_outputs, std::size_t num_
 void pack_columns_for_amx(const float* const* rows, std::size_t num_outputs, std::size_t num_inputs,
                           Bf16* packed);
 
+// Weights come from a cache that all cores share at a tenth of what the tiles could take, so they
+// are read once for as many rows as leave room for the rows themselves in a core's own cache.
+// A multiple of 128.
+std::size_t amx_rows_at_once(std::size_t num_inputs);
+
 // out [rows, num_outputs] = in [rows, num_inputs] * weight^T. Both must have room for whole groups
 // of 16 rows; what stands in the rows beyond is read and written but has no meaning. Rows of out
 // lie `out_stride` apart.
 void multiply_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
                      std::size_t num_outputs, float* out, std::size_t out_stride);
+
+// The same on top of what stands in out: the sum goes on from there.
+void add_on_amx(const Bf16* in, std::size_t rows, std::size_t num_inputs, const Bf16* packed,
+                std::size_t num_outputs, float* out, std::size_t out_stride);
 
 // A sum over rows of outer products, as gradients of weights are:
 //

@@ -62,17 +62,12 @@ class StripLinear : public Linear {
 
   void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
                      std::size_t out_stride, ProductScratch& scratch) const override {
-    const auto* const left = static_cast<const float*>(in);
-    for (std::size_t first = 0; first < outputs_[panel]; first += kStripWidth) {
-      const std::size_t width = std::min(kStripWidth, outputs_[panel] - first);
-      const Number* const strip = panels_[panel] + first * num_inputs_;
-      for (std::size_t k = 0; k < num_inputs_; k += kStripDepth) {
-        const std::size_t depth = std::min(kStripDepth, num_inputs_ - k);
-        multiply_piece({left + k, num_inputs_, width, rows, width, depth, out + first, out_stride,
-                        /*adds=*/k > 0},
-                       strip + k * width, scratch);
-      }
-    }
+    multiply_strips(panel, rows, in, out, out_stride, /*adds=*/false, scratch);
+  }
+
+  void add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                std::size_t out_stride, ProductScratch& scratch) const override {
+    multiply_strips(panel, rows, in, out, out_stride, /*adds=*/true, scratch);
   }
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
@@ -95,6 +90,21 @@ class StripLinear : public Linear {
     const std::size_t first = output / kStripWidth * kStripWidth;
     return {panels_[panel] + first * num_inputs_ + output - first,
             std::min(kStripWidth, outputs_[panel] - first)};
+  }
+
+  void multiply_strips(std::size_t panel, std::size_t rows, const void* in, float* out,
+                       std::size_t out_stride, bool adds, ProductScratch& scratch) const {
+    const auto* const left = static_cast<const float*>(in);
+    for (std::size_t first = 0; first < outputs_[panel]; first += kStripWidth) {
+      const std::size_t width = std::min(kStripWidth, outputs_[panel] - first);
+      const Number* const strip = panels_[panel] + first * num_inputs_;
+      for (std::size_t k = 0; k < num_inputs_; k += kStripDepth) {
+        const std::size_t depth = std::min(kStripDepth, num_inputs_ - k);
+        multiply_piece({left + k, num_inputs_, width, rows, width, depth, out + first, out_stride,
+                        adds || k > 0},
+                       strip + k * width, scratch);
+      }
+    }
   }
 
   void multiply_piece(const RowsProduct& product, const float* right, ProductScratch&) const {

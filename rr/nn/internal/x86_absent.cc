@@ -19,6 +19,13 @@ void multiply_on_amx(const Bf16*, std::size_t, std::size_t, const Bf16*, std::si
   RR_CHECK(false, "this architecture has no AMX");
 }
 
+void add_on_amx(const Bf16*, std::size_t, std::size_t, const Bf16*, std::size_t, float*,
+                std::size_t) {
+  RR_CHECK(false, "this architecture has no AMX");
+}
+
+std::size_t amx_rows_at_once(std::size_t) { return 0; }
+
 std::size_t amx_row_sum_elements(std::size_t, std::size_t) { return 0; }
 
 void add_row_sum_on_amx(const AmxRowSum&, Bf16*) {
