@@ -64,10 +64,10 @@ inline void attend_on_tiles(const AttentionTile& tile) {
   _tile_release();
 }
 
-inline void attend_backward_on_tiles(const QueryTile& query) {
+inline void attend_backward_on_tiles(const QueryGroup& group) {
   const TileConfiguration configuration;
   _tile_loadconfig(&configuration);
-  attend_backward_in_bf16<TileProducts>(query);
+  attend_backward_in_bf16<TileProducts>(group);
   _tile_release();
 }
 

@@ -35,8 +35,8 @@ struct KeyTile {
   std::size_t gradient_stride;
 };
 
-// Some following queries of one segment and head, at most kLearningTile, against all key tiles
-// that any of them sees. All tiles but the last `num_own` are seen whole; of the own ones, query r
+// Some following queries of one segment and head, at most kLearningTile, and all key tiles that any
+// of them sees. All tiles but the last `num_own` are seen whole; of the own ones, query r
 // sees the keys up to its own: key t of tile i iff i * kLearningTile + t <= first_query + r.
 struct QueryTile {
   const float* queries;  // [count, query_stride]
@@ -50,8 +50,6 @@ struct QueryTile {
   std::size_t num_tiles;
   std::size_t num_own;
 
-  std::byte* scratch;  // AttentionBackward::scratch_bytes(head_dim)
-
   const float* log_sums;  // [count], of the forward pass
   const float* out;       // [count, out_stride], the same
   std::size_t out_stride;
@@ -60,8 +58,18 @@ struct QueryTile {
   float* d_queries;    // [count, query_stride], written
 };
 
+// Tiles of queries of one segment and head go through the key tiles together, so that these, and
+// the gradients that are added to, come into a core's cache once for all of them. They are in the
+// order of their queries; the key tiles of one are the first of those of the next.
+constexpr std::size_t kQueryGroup = 4;
+struct QueryGroup {
+  const QueryTile* queries;
+  std::size_t count;   // at most kQueryGroup
+  std::byte* scratch;  // AttentionBackward::scratch_bytes(head_dim)
+};
+
 static inline std::size_t attention_learning_bytes(std::size_t) {
-  return kLearningTile * (2 * kLearningTile + 1) * sizeof(float);
+  return kLearningTile * (2 * kLearningTile + kQueryGroup) * sizeof(float);
 }
 
 // Packed: keys by dimension [head_dim, kLearningTile], values the same, zeros beyond count.
@@ -116,37 +124,50 @@ static inline void tile_gradients(const QueryTile& query, std::size_t tile, cons
   }
 }
 
-static inline void attend_learning_backward(const QueryTile& query) {
+// What one key tile and one tile of queries give each other.
+static inline void attend_tile_backward(const QueryTile& query, std::size_t tile,
+                                        const float* shares, float* scores, float* d_scores) {
   const std::size_t head_dim = query.head_dim;
-  float* const scores = static_cast<float*>(static_cast<void*>(query.scratch));
+  const KeyTile& keys = query.tiles[tile];
+  const auto* const by_dimension = static_cast<const float*>(static_cast<const void*>(keys.packed));
+  tile_scores(query.queries, query.query_stride, by_dimension, query.count, head_dim, scores);
+  tile_scores(query.d_out, query.out_stride, by_dimension + head_dim * kLearningTile, query.count,
+              head_dim, d_scores);
+  tile_gradients(query, tile, shares, scores, d_scores);
+  const std::size_t num_keys = keys.rows.count;
+  const RightRows<float> g = {query.d_out, query.out_stride};
+  const RightRows<float> queries = {query.queries, query.query_stride};
+  const RightRows<float> key_rows = {keys.rows.keys, keys.rows.stride};
+  add_product({scores, 1, kLearningTile}, g, num_keys, head_dim, query.count, keys.d_values,
+              keys.gradient_stride);
+  add_product({d_scores, 1, kLearningTile}, queries, num_keys, head_dim, query.count, keys.d_keys,
+              keys.gradient_stride);
+  add_product({d_scores, kLearningTile, 1}, key_rows, query.count, head_dim, num_keys,
+              query.d_queries, query.query_stride);
+}
+
+static inline void attend_learning_backward(const QueryGroup& group) {
+  float* const scores = static_cast<float*>(static_cast<void*>(group.scratch));
   float* const d_scores = scores + kLearningTile * kLearningTile;
-  float* const shares = d_scores + kLearningTile * kLearningTile;  // <g_r, out_r>
-  for (std::size_t r = 0; r < query.count; ++r) {
-    const float* const g = query.d_out + r * query.out_stride;
-    const float* const out = query.out + r * query.out_stride;
-    float sum = 0;
-    for (std::size_t d = 0; d < head_dim; ++d) sum += g[d] * out[d];
-    shares[r] = sum;
-    for (std::size_t d = 0; d < head_dim; ++d) query.d_queries[r * query.query_stride + d] = 0;
+  float* const shares = d_scores + kLearningTile * kLearningTile;  // <g_r, out_r> of each tile
+  for (std::size_t q = 0; q < group.count; ++q) {
+    const QueryTile& query = group.queries[q];
+    for (std::size_t r = 0; r < query.count; ++r) {
+      const float* const g = query.d_out + r * query.out_stride;
+      const float* const out = query.out + r * query.out_stride;
+      float sum = 0;
+      for (std::size_t d = 0; d < query.head_dim; ++d) sum += g[d] * out[d];
+      shares[q * kLearningTile + r] = sum;
+      for (std::size_t d = 0; d < query.head_dim; ++d) {
+        query.d_queries[r * query.query_stride + d] = 0;
+      }
+    }
   }
-  for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
-    const KeyTile& keys = query.tiles[tile];
-    const auto* const by_dimension =
-        static_cast<const float*>(static_cast<const void*>(keys.packed));
-    tile_scores(query.queries, query.query_stride, by_dimension, query.count, head_dim, scores);
-    tile_scores(query.d_out, query.out_stride, by_dimension + head_dim * kLearningTile, query.count,
-                head_dim, d_scores);
-    tile_gradients(query, tile, shares, scores, d_scores);
-    const std::size_t num_keys = keys.rows.count;
-    const RightRows<float> g = {query.d_out, query.out_stride};
-    const RightRows<float> queries = {query.queries, query.query_stride};
-    const RightRows<float> key_rows = {keys.rows.keys, keys.rows.stride};
-    add_product({scores, 1, kLearningTile}, g, num_keys, head_dim, query.count, keys.d_values,
-                keys.gradient_stride);
-    add_product({d_scores, 1, kLearningTile}, queries, num_keys, head_dim, query.count, keys.d_keys,
-                keys.gradient_stride);
-    add_product({d_scores, kLearningTile, 1}, key_rows, query.count, head_dim, num_keys,
-                query.d_queries, query.query_stride);
+  for (std::size_t tile = 0; tile < group.queries[group.count - 1].num_tiles; ++tile) {
+    for (std::size_t q = 0; q < group.count; ++q) {
+      if (tile >= group.queries[q].num_tiles) continue;
+      attend_tile_backward(group.queries[q], tile, shares + q * kLearningTile, scores, d_scores);
+    }
   }
 }
 

@@ -84,54 +84,73 @@ static inline void pack_key_tile_bf16(const KeyRows& rows, std::size_t head_dim,
   round_tile(rows.values, rows.stride, rows.count, head_dim, values);
 }
 
-// What one query tile works in.
-struct LearningBuffersBf16 {
-  float* scores;               // [64 keys, 64 queries]
-  float* d_scores;             // the same
-  float* d_queries;            // [head_dim, 64]
-  float* product;              // [64, head_dim], for a tile of fewer keys
-  float* log_sums;             // [64]
-  float* shares;               // [64]: <g, out>
-  Bf16* rows;                  // [64, head_dim], on the way to the others
-  Bf16* queries_by_dimension;  // [head_dim / 2][64][2]
-  Bf16* g_by_dimension;        // the same
-  Bf16* query_pairs;           // [32][head_dim][2]
-  Bf16* g_pairs;               // the same
-  Bf16* p;                     // [64 keys, 64 queries]
-  Bf16* e;                     // the same
-  Bf16* e_pairs;               // [32][64 queries][2]
+// What a pair of tiles is worked out in.
+struct PairBuffersBf16 {
+  float* scores;    // [64 keys, 64 queries]
+  float* d_scores;  // the same
+  float* product;   // [64, head_dim], for a tile of fewer keys
+  Bf16* rows;       // [64, head_dim], on the way to a tile of queries
+  Bf16* p;          // [64 keys, 64 queries]
+  Bf16* e;          // the same
+  Bf16* e_pairs;    // [32][64 queries][2]
 };
 
-static inline std::size_t learning_bytes_bf16(std::size_t head_dim) {
-  return kLearningTile * (sizeof(float) * (2 * kLearningTile + 2 * head_dim + 2) +
-                          sizeof(Bf16) * (5 * head_dim + 3 * kLearningTile));
+// A tile of queries as products take it.
+struct QueriesBf16 {
+  float* d_queries;      // [head_dim, 64]
+  float* log_sums;       // [64]
+  float* shares;         // [64]: <g, out>
+  Bf16* by_dimension;    // [head_dim / 2][64][2]
+  Bf16* g_by_dimension;  // the same
+  Bf16* pairs;           // [32][head_dim][2]
+  Bf16* g_pairs;         // the same
+};
+
+static inline std::size_t pair_bytes_bf16(std::size_t head_dim) {
+  return kLearningTile * (sizeof(float) * (2 * kLearningTile + head_dim) +
+                          sizeof(Bf16) * (head_dim + 3 * kLearningTile));
 }
 
-static inline LearningBuffersBf16 learning_buffers_bf16(std::byte* scratch, std::size_t head_dim) {
+static inline std::size_t queries_bytes_bf16(std::size_t head_dim) {
+  return kLearningTile * (sizeof(float) * (head_dim + 2) + sizeof(Bf16) * 4 * head_dim);
+}
+
+static inline std::size_t learning_bytes_bf16(std::size_t head_dim) {
+  return pair_bytes_bf16(head_dim) + kQueryGroup * queries_bytes_bf16(head_dim);
+}
+
+static inline PairBuffersBf16 pair_buffers_bf16(std::byte* scratch, std::size_t head_dim) {
   constexpr std::size_t kTile = kLearningTile * kLearningTile;
   const std::size_t size = kLearningTile * head_dim;
-  LearningBuffersBf16 buffers;
+  PairBuffersBf16 buffers;
   buffers.scores = static_cast<float*>(static_cast<void*>(scratch));
   buffers.d_scores = buffers.scores + kTile;
-  buffers.d_queries = buffers.d_scores + kTile;
-  buffers.product = buffers.d_queries + size;
-  buffers.log_sums = buffers.product + size;
-  buffers.shares = buffers.log_sums + kLearningTile;
-  buffers.rows = static_cast<Bf16*>(static_cast<void*>(buffers.shares + kLearningTile));
-  buffers.queries_by_dimension = buffers.rows + size;
-  buffers.g_by_dimension = buffers.queries_by_dimension + size;
-  buffers.query_pairs = buffers.g_by_dimension + size;
-  buffers.g_pairs = buffers.query_pairs + size;
-  buffers.p = buffers.g_pairs + size;
+  buffers.product = buffers.d_scores + kTile;
+  buffers.rows = static_cast<Bf16*>(static_cast<void*>(buffers.product + size));
+  buffers.p = buffers.rows + size;
   buffers.e = buffers.p + kTile;
   buffers.e_pairs = buffers.e + kTile;
   return buffers;
 }
 
+static inline QueriesBf16 queries_bf16(std::byte* scratch, std::size_t head_dim, std::size_t q) {
+  const std::size_t size = kLearningTile * head_dim;
+  std::byte* const own = scratch + pair_bytes_bf16(head_dim) + q * queries_bytes_bf16(head_dim);
+  QueriesBf16 queries;
+  queries.d_queries = static_cast<float*>(static_cast<void*>(own));
+  queries.log_sums = queries.d_queries + size;
+  queries.shares = queries.log_sums + kLearningTile;
+  queries.by_dimension = static_cast<Bf16*>(static_cast<void*>(queries.shares + kLearningTile));
+  queries.g_by_dimension = queries.by_dimension + size;
+  queries.pairs = queries.g_by_dimension + size;
+  queries.g_pairs = queries.pairs + size;
+  return queries;
+}
+
 // P and E of a tile of keys from their scores; 0 where a key is not there or a query does not see
 // it.
 static inline void tile_gradients_bf16(const QueryTile& query, std::size_t tile,
-                                       const LearningBuffersBf16& buffers) {
+                                       const QueriesBf16& own, const PairBuffersBf16& buffers) {
   const std::size_t count = query.tiles[tile].rows.count;
   const std::size_t num_shared = query.num_tiles - query.num_own;
   const __mmask64 queries =
@@ -152,10 +171,10 @@ static inline void tile_gradients_bf16(const QueryTile& query, std::size_t tile,
         const std::size_t at = t * kLearningTile + first;
         const auto mask = static_cast<__mmask16>(seen >> first);
         const __m512 exponent = _mm512_fmsub_ps(_mm512_loadu_ps(buffers.scores + at), scale,
-                                                _mm512_loadu_ps(buffers.log_sums + first));
+                                                _mm512_loadu_ps(own.log_sums + first));
         p[half] = _mm512_maskz_mov_ps(mask, exponential16(exponent));
         const __m512 slope = _mm512_sub_ps(_mm512_loadu_ps(buffers.d_scores + at),
-                                           _mm512_loadu_ps(buffers.shares + first));
+                                           _mm512_loadu_ps(own.shares + first));
         e[half] = _mm512_maskz_mul_ps(mask, _mm512_mul_ps(p[half], scale), slope);
       }
       const std::size_t at = t * kLearningTile + r;
@@ -179,18 +198,14 @@ static inline void add_tile(const float* product, std::size_t count, std::size_t
   }
 }
 
-// Requires head_dim % 32 == 0.
-template <typename Products>
-static inline void attend_backward_in_bf16(const QueryTile& query) {
+static inline void take_queries(const QueryTile& query, const QueriesBf16& own, Bf16* rows) {
   const std::size_t head_dim = query.head_dim;
-  const std::size_t size = kLearningTile * head_dim;
-  const LearningBuffersBf16 buffers = learning_buffers_bf16(query.scratch, head_dim);
-  round_tile(query.queries, query.query_stride, query.count, head_dim, buffers.rows);
-  pair_rows(buffers.rows, head_dim, buffers.query_pairs);
-  transpose_dwords(buffers.rows, kLearningTile, head_dim / 2, buffers.queries_by_dimension);
-  round_tile(query.d_out, query.out_stride, query.count, head_dim, buffers.rows);
-  pair_rows(buffers.rows, head_dim, buffers.g_pairs);
-  transpose_dwords(buffers.rows, kLearningTile, head_dim / 2, buffers.g_by_dimension);
+  round_tile(query.queries, query.query_stride, query.count, head_dim, rows);
+  pair_rows(rows, head_dim, own.pairs);
+  transpose_dwords(rows, kLearningTile, head_dim / 2, own.by_dimension);
+  round_tile(query.d_out, query.out_stride, query.count, head_dim, rows);
+  pair_rows(rows, head_dim, own.g_pairs);
+  transpose_dwords(rows, kLearningTile, head_dim / 2, own.g_by_dimension);
   for (std::size_t r = 0; r < kLearningTile; ++r) {
     __m512 sum = _mm512_setzero_ps();
     for (std::size_t d = 0; r < query.count && d < head_dim; d += 16) {
@@ -198,39 +213,18 @@ static inline void attend_backward_in_bf16(const QueryTile& query) {
       sum =
           _mm512_fmadd_ps(_mm512_loadu_ps(query.d_out + at), _mm512_loadu_ps(query.out + at), sum);
     }
-    buffers.shares[r] = _mm512_reduce_add_ps(sum);
-    buffers.log_sums[r] = r < query.count ? query.log_sums[r] : 0;
+    own.shares[r] = _mm512_reduce_add_ps(sum);
+    own.log_sums[r] = r < query.count ? query.log_sums[r] : 0;
   }
-  clear_floats(buffers.d_queries, size);
-  for (std::size_t tile = 0; tile < query.num_tiles; ++tile) {
-    const KeyTile& keys = query.tiles[tile];
-    const Bf16* const packed = static_cast<const Bf16*>(static_cast<const void*>(keys.packed));
-    Products::scores(packed, kLearningTile, kLearningTile, head_dim, buffers.queries_by_dimension,
-                     buffers.scores);
-    Products::scores(packed + size, kLearningTile, kLearningTile, head_dim, buffers.g_by_dimension,
-                     buffers.d_scores);
-    tile_gradients_bf16(query, tile, buffers);
-    const auto add = [&](const Bf16* left, const Bf16* pairs, float* out) {
-      if (keys.rows.count == kLearningTile) {
-        Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile,
-                             out, keys.gradient_stride);
-        return;
-      }
-      clear_floats(buffers.product, size);
-      Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile,
-                           buffers.product, head_dim);
-      add_tile(buffers.product, keys.rows.count, head_dim, keys.gradient_stride, out);
-    };
-    add(buffers.p, buffers.g_pairs, keys.d_values);
-    add(buffers.e, buffers.query_pairs, keys.d_keys);
-    Products::accumulate(packed + 2 * size, head_dim, head_dim, kLearningTile, buffers.e_pairs,
-                         kLearningTile, buffers.d_queries, kLearningTile);
-  }
-  for (std::size_t d = 0; d < head_dim; d += 16) {
+  clear_floats(own.d_queries, kLearningTile * head_dim);
+}
+
+static inline void give_queries(const QueryTile& query, const QueriesBf16& own) {
+  for (std::size_t d = 0; d < query.head_dim; d += 16) {
     for (std::size_t r = 0; r < query.count; r += 16) {
       __m512i m[16];
       for (std::size_t i = 0; i < 16; ++i) {
-        m[i] = _mm512_loadu_si512(buffers.d_queries + (d + i) * kLearningTile + r);
+        m[i] = _mm512_loadu_si512(own.d_queries + (d + i) * kLearningTile + r);
       }
       transpose_16x16(m);
       for (std::size_t i = 0; i < 16 && r + i < query.count; ++i) {
@@ -238,6 +232,56 @@ static inline void attend_backward_in_bf16(const QueryTile& query) {
       }
     }
   }
+}
+
+// What one key tile and one tile of queries give each other.
+template <typename Products>
+static inline void attend_tile_backward_in_bf16(const QueryTile& query, std::size_t tile,
+                                                const QueriesBf16& own,
+                                                const PairBuffersBf16& buffers) {
+  const std::size_t head_dim = query.head_dim;
+  const std::size_t size = kLearningTile * head_dim;
+  const KeyTile& keys = query.tiles[tile];
+  const Bf16* const packed = static_cast<const Bf16*>(static_cast<const void*>(keys.packed));
+  Products::scores(packed, kLearningTile, kLearningTile, head_dim, own.by_dimension,
+                   buffers.scores);
+  Products::scores(packed + size, kLearningTile, kLearningTile, head_dim, own.g_by_dimension,
+                   buffers.d_scores);
+  tile_gradients_bf16(query, tile, own, buffers);
+  const auto add = [&](const Bf16* left, const Bf16* pairs, float* out) {
+    if (keys.rows.count == kLearningTile) {
+      Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile, out,
+                           keys.gradient_stride);
+      return;
+    }
+    clear_floats(buffers.product, size);
+    Products::accumulate(left, kLearningTile, kLearningTile, head_dim, pairs, kLearningTile,
+                         buffers.product, head_dim);
+    add_tile(buffers.product, keys.rows.count, head_dim, keys.gradient_stride, out);
+  };
+  add(buffers.p, own.g_pairs, keys.d_values);
+  add(buffers.e, own.pairs, keys.d_keys);
+  Products::accumulate(packed + 2 * size, head_dim, head_dim, kLearningTile, buffers.e_pairs,
+                       kLearningTile, own.d_queries, kLearningTile);
+}
+
+// Requires head_dim % 32 == 0.
+template <typename Products>
+static inline void attend_backward_in_bf16(const QueryGroup& group) {
+  const std::size_t head_dim = group.queries[0].head_dim;
+  const PairBuffersBf16 buffers = pair_buffers_bf16(group.scratch, head_dim);
+  QueriesBf16 own[kQueryGroup];
+  for (std::size_t q = 0; q < group.count; ++q) {
+    own[q] = queries_bf16(group.scratch, head_dim, q);
+    take_queries(group.queries[q], own[q], buffers.rows);
+  }
+  for (std::size_t tile = 0; tile < group.queries[group.count - 1].num_tiles; ++tile) {
+    for (std::size_t q = 0; q < group.count; ++q) {
+      if (tile >= group.queries[q].num_tiles) continue;
+      attend_tile_backward_in_bf16<Products>(group.queries[q], tile, own[q], buffers);
+    }
+  }
+  for (std::size_t q = 0; q < group.count; ++q) give_queries(group.queries[q], own[q]);
 }
 
 }  // namespace rr::internal

@@ -25,7 +25,10 @@ static inline Bf16 to_bf16(float value) {
   return static_cast<Bf16>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-// Stores a float as it is, or rounded: for kernels that are written once for both elements.
+// Reads a float, and stores one as it is or rounded: for kernels that are written once for both
+// elements.
+static inline float load(const float* in) { return *in; }
+static inline float load(const Bf16* in) { return to_float(*in); }
 static inline void store(float value, float* out) { *out = value; }
 static inline void store(float value, Bf16* out) { *out = to_bf16(value); }
 

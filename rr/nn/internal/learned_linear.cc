@@ -1,7 +1,6 @@
 #include "rr/nn/internal/learned_linear.h"
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -19,6 +18,16 @@ std::vector<std::size_t> panels_of(std::size_t outputs) { return panel_outputs(o
 void pack_all(Linear& linear, Crew& crew, const auto& pack_panel) {
   crew.for_parts(linear.num_panels(),
                  [&](std::size_t panel, CrewScratch& scratch) { pack_panel(panel, scratch); });
+}
+
+// As many as a panel is best read for, but parts enough for all threads, and nearly equal ones.
+std::size_t rows_per_part(std::size_t padded, const Linear& linear, std::size_t num_threads) {
+  const std::size_t groups = padded / kGradientRows;
+  const std::size_t at_once = linear.rows_at_once() / kGradientRows;
+  const std::size_t num_parts =
+      std::max((groups + at_once - 1) / at_once,
+               (2 * num_threads + linear.num_panels() - 1) / linear.num_panels());
+  return (groups + num_parts - 1) / num_parts * kGradientRows;
 }
 
 void store_scaled(const RowKernels& kernels, Element element, const float* in, float factor,
@@ -164,7 +173,7 @@ void LearnedLinear::multiply_all(const Linear& linear, const Linear* adapter, co
   std::size_t width = 0;
   for (std::size_t p = 0; p < linear.num_panels(); ++p) width += linear.panel_outputs(p);
   const std::size_t padded = padded_gradient_rows(rows);
-  const std::size_t a_block = std::min(linear.rows_at_once(), padded);
+  const std::size_t a_block = rows_per_part(padded, linear, crew.size());
   const std::size_t num_blocks = (padded + a_block - 1) / a_block;
   const std::size_t row_bytes = linear.num_inputs() * element_bytes(products_.element);
   const std::size_t low_bytes = low_width() * element_bytes(products_.element);

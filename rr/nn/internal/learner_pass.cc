@@ -49,9 +49,9 @@ std::size_t layer_activation_bytes(const DecoderConfig& config, Element element,
                                    std::size_t lora_rank) {
   const std::size_t q_size = config.num_heads * config.head_dim;
   const std::size_t raw = config.has_qk_norm ? qkv_width(config) : 0;
-  const std::size_t floats = raw + qkv_width(config) + config.num_heads + q_size +
-                             config.hidden_size + 2 * config.ffn_size;
-  std::size_t activations = 2 * config.hidden_size + q_size + config.ffn_size;
+  const std::size_t floats =
+      raw + qkv_width(config) + config.num_heads + q_size + config.hidden_size;
+  std::size_t activations = 2 * config.hidden_size + q_size + 3 * config.ffn_size;
   if (lora_rank > 0) {
     for (const std::size_t num_adapters : {3, 1, 2, 1}) {
       activations += adapter_width(lora_rank, num_adapters);
@@ -67,7 +67,8 @@ std::size_t learner_buffer_bytes(const DecoderConfig& config, Element element, s
                              3 * config.head_dim / 2 + 4 * config.num_kv_heads * config.head_dim +
                              widest_in(config) + qkv_width(config) +
                              2 * config.num_kv_heads * config.head_dim +
-                             2 * kQueryShares * config.num_heads * config.head_dim;
+                             2 * kQueryShares * config.num_heads * config.head_dim +
+                             (element == Element::kBf16 ? 2 * config.ffn_size : 0);
   const std::size_t a_target = 2 * config.hidden_size * sizeof(float) +
                                config.vocabulary_size * (sizeof(float) + element_bytes(element));
   return padded * (floats * sizeof(float) + widest_out(config) * element_bytes(element)) +
@@ -145,7 +146,7 @@ void LearnerPass::reserve() {
     clear_padding(layer.attended_in, q_size() * activation);
     clear_padding(layer.middle, hidden() * sizeof(float));
     clear_padding(layer.ffn_normed, hidden() * activation);
-    clear_padding(layer.gate_up, 2 * config_.ffn_size * sizeof(float));
+    clear_padding(layer.gate_up, 2 * config_.ffn_size * activation);
     clear_padding(layer.ffn, config_.ffn_size * activation);
   }
   for (AlignedBuffer* angles : {&buffers_.cosines, &buffers_.sines, &buffers_.negative_sines}) {
@@ -226,9 +227,7 @@ void LearnerPass::run_layer(std::size_t i, LayerActivations& kept) {
   layer.attention_output->multiply(kept.attended_in.data(), rows_, product, kept.low_output, crew_);
   add_to_stream(stream, layer.output_bias, product, kept.middle.data<float>());
   norm(kept.middle.data<float>(), layer.ffn_norm, kept.ffn_normed);
-  layer.gate_up->multiply(kept.ffn_normed.data(), rows_, kept.gate_up.data<float>(),
-                          kept.low_gate_up, crew_);
-  run_swiglu(kept);
+  run_swiglu(layer, kept);
 }
 
 void LearnerPass::finish_layer(std::size_t i, LayerActivations& kept) {
@@ -291,13 +290,20 @@ void LearnerPass::add_to_stream(const float* stream, const LearnedTensor& bias, 
   });
 }
 
-void LearnerPass::run_swiglu(LayerActivations& kept) {
+// From the product in float32; what is kept of it is rounded as activations are.
+void LearnerPass::run_swiglu(const LearnedLayer& layer, LayerActivations& kept) {
   const std::size_t ffn = config_.ffn_size;
+  const bool is_rounded = engine_.element == Element::kBf16;
+  AlignedBuffer& product = is_rounded ? buffers_.gate_up : kept.gate_up;
+  product.reserve(padded_ * 2 * ffn * sizeof(float));
+  layer.gate_up->multiply(kept.ffn_normed.data(), rows_, product.data<float>(), kept.low_gate_up,
+                          crew_);
   for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
-      const float* const gate = row_of(kept.gate_up, r, 2 * ffn);
-      if (engine_.element == Element::kBf16) {
+      const float* const gate = row_of(product, r, 2 * ffn);
+      if (is_rounded) {
         engine_.kernels.swiglu_bf16(gate, gate + ffn, ffn, kept.ffn.data<Bf16>() + r * ffn);
+        engine_.kernels.scale_bf16(gate, 1.0f, 2 * ffn, kept.gate_up.data<Bf16>() + r * 2 * ffn);
       } else {
         engine_.kernels.swiglu_f32(gate, gate + ffn, ffn, kept.ffn.data<float>() + r * ffn);
       }
@@ -342,33 +348,31 @@ void LearnerPass::pack_keys(const LayerActivations& kept) {
   });
 }
 
-// What a query tile of a segment looks at: all tiles of its ancestors, and its own up to itself.
-std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept, std::size_t segment,
-                                            std::size_t own_tile, std::size_t head,
+// All that queries of a segment look at: the tiles of its ancestors, and its own.
+std::vector<KeyTile> LearnerPass::key_tiles(const LayerActivations& kept,
+                                            const SegmentLayout& segment, std::size_t head,
                                             std::size_t share) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t kv_head = head / (config_.num_heads / config_.num_kv_heads);
   std::vector<KeyTile> tiles;
-  const auto add = [&](std::size_t t) {
-    float* const d_keys = d_head(head, share, layout_.tiles[t].first_row);
-    tiles.push_back({key_rows(kept, t, kv_head), packed_tile(t, kv_head), d_keys, d_keys + head_dim,
-                     2 * head_dim});
+  const auto add = [&](const SegmentLayout& seen) {
+    for (std::size_t t = seen.first_tile; t < seen.first_tile + seen.num_tiles; ++t) {
+      float* const d_keys = d_head(head, share, layout_.tiles[t].first_row);
+      tiles.push_back({key_rows(kept, t, kv_head), packed_tile(t, kv_head), d_keys,
+                       d_keys + head_dim, 2 * head_dim});
+    }
   };
-  const SegmentLayout& own = layout_.segments[segment];
-  for (const std::size_t ancestor : own.ancestors) {
-    const SegmentLayout& seen = layout_.segments[ancestor];
-    for (std::size_t t = 0; t < seen.num_tiles; ++t) add(seen.first_tile + t);
-  }
-  for (std::size_t t = 0; t <= own_tile; ++t) add(own.first_tile + t);
+  for (const std::size_t ancestor : segment.ancestors) add(layout_.segments[ancestor]);
+  add(segment);
   return tiles;
 }
 
-QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, std::size_t own_tile,
-                                  std::size_t head, const std::vector<KeyTile>& tiles,
-                                  CrewScratch& scratch) {
+// A tile of queries of a segment, by its number there; it sees the tiles up to its own.
+QueryTile LearnerPass::query_tile(LayerActivations& kept, const SegmentLayout& segment,
+                                  std::size_t own_tile, std::size_t head,
+                                  const std::vector<KeyTile>& tiles) {
   const std::size_t head_dim = config_.head_dim;
-  const RowTile& rows = layout_.tiles[layout_.segments[segment].first_tile + own_tile];
-  scratch.tile.reserve(engine_.attention_backward.scratch_bytes(head_dim));
+  const RowTile& rows = layout_.tiles[segment.first_tile + own_tile];
   QueryTile query{};
   query.queries = row_of(kept.qkv, rows.first_row, qkv_size()) + head * head_dim;
   query.query_stride = qkv_size();
@@ -377,12 +381,13 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, std::size_t segment, s
   query.head_dim = head_dim;
   query.scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   query.tiles = tiles.data();
-  query.num_tiles = tiles.size();
   query.num_own = own_tile + 1;
-  query.scratch = scratch.tile.data();
+  query.num_tiles = tiles.size() - segment.num_tiles + query.num_own;
   query.log_sums = kept.log_sums.data<float>() + head * padded_ + rows.first_row;
   query.out = row_of(kept.attended, rows.first_row, q_size()) + head * head_dim;
   query.out_stride = q_size();
+  query.d_out = row_of(buffers_.d_in, rows.first_row, q_size()) + head * head_dim;
+  query.d_queries = row_of(buffers_.d_qkv, rows.first_row, qkv_size()) + head * head_dim;
   return query;
 }
 
@@ -410,18 +415,20 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
   crew_.for_parts(families.size() * parts_of_family, [&](std::size_t part, CrewScratch& scratch) {
     const std::size_t head = part % config_.num_heads;
     const std::size_t share = part % parts_of_family / config_.num_heads;
+    scratch.tile.reserve(engine_.attention_backward.scratch_bytes(head_dim));
     std::size_t turn = 0;
     for (const std::size_t s : layout_.families[families[part / parts_of_family]]) {
       const SegmentLayout& segment = layout_.segments[s];
+      std::fill_n(d_head(head, share, segment.first_row), segment.num_rows * 2 * head_dim, 0.0f);
+      const std::vector<KeyTile> tiles = key_tiles(kept, segment, head, share);
+      std::vector<QueryTile> queries;
       for (std::size_t t = 0; t < segment.num_tiles; ++t) {
-        const RowTile& rows = layout_.tiles[segment.first_tile + t];
-        std::fill_n(d_head(head, share, rows.first_row), rows.count * 2 * head_dim, 0.0f);
         if (turn++ % kQueryShares != share) continue;
-        const auto tiles = key_tiles(kept, s, t, head, share);
-        QueryTile query = query_tile(kept, s, t, head, tiles, scratch);
-        query.d_out = row_of(buffers_.d_in, rows.first_row, q_size()) + head * head_dim;
-        query.d_queries = row_of(buffers_.d_qkv, rows.first_row, qkv_size()) + head * head_dim;
-        engine_.attention_backward.run(query);
+        queries.push_back(query_tile(kept, segment, t, head, tiles));
+      }
+      for (std::size_t q = 0; q < queries.size(); q += kQueryGroup) {
+        engine_.attention_backward.run(
+            {&queries[q], std::min(kQueryGroup, queries.size() - q), scratch.tile.data()});
       }
     }
   });
@@ -449,14 +456,16 @@ void LearnerPass::back_through_ffn(const LearnedLayer& layer, LayerActivations& 
   clear_padding(g, 2 * ffn * activation);
   for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
-      const float* const gate = row_of(kept.gate_up, r, 2 * ffn);
+      const float* const d_ffn = d_in + r * ffn;
+      const std::size_t row = r * 2 * ffn;
       if (engine_.element == Element::kBf16) {
-        Bf16* const out = g.data<Bf16>() + r * 2 * ffn;
-        engine_.learning.swiglu_backward_bf16(gate, gate + ffn, d_in + r * ffn, ffn, out,
-                                              out + ffn);
+        const Bf16* const gate = kept.gate_up.data<Bf16>() + row;
+        Bf16* const out = g.data<Bf16>() + row;
+        engine_.learning.swiglu_backward_bf16(gate, gate + ffn, d_ffn, ffn, out, out + ffn);
       } else {
-        float* const out = g.data<float>() + r * 2 * ffn;
-        engine_.learning.swiglu_backward_f32(gate, gate + ffn, d_in + r * ffn, ffn, out, out + ffn);
+        const float* const gate = kept.gate_up.data<float>() + row;
+        float* const out = g.data<float>() + row;
+        engine_.learning.swiglu_backward_f32(gate, gate + ffn, d_ffn, ffn, out, out + ffn);
       }
     }
   });

@@ -28,7 +28,7 @@ struct LayerActivations {
   AlignedBuffer attended_in;  // the same as activations: in of the output projection
   AlignedBuffer middle;       // [rows, hidden] float32, the residual stream after attention
   AlignedBuffer ffn_normed;   // [rows, hidden] activations: in of gate and up
-  AlignedBuffer gate_up;      // [rows, 2 * ffn] float32
+  AlignedBuffer gate_up;      // [rows, 2 * ffn] activations
   AlignedBuffer ffn;          // [rows, ffn] activations: in of down
   AlignedBuffer low_qkv;      // what adapters leave between A and B
   AlignedBuffer low_output;
@@ -43,6 +43,7 @@ struct LearnerBuffers {
   AlignedBuffer cosines;                 // [rows, head_dim / 2]
   AlignedBuffer sines;                   // the same
   AlignedBuffer negative_sines;          // the same
+  AlignedBuffer gate_up;                 // [rows, 2 * ffn] float32, before they are rounded
   AlignedBuffer blocks;                  // keys and values of a layer, for attention's way forward
   AlignedBuffer key_tiles;               // [kv_heads, tiles], packed for attention's way back
   AlignedBuffer d_stream;                // [rows, hidden] float32
@@ -115,7 +116,7 @@ class LearnerPass {
   void attend(LayerActivations& kept);
   void add_to_stream(const float* stream, const LearnedTensor& bias, const float* added,
                      float* out);
-  void run_swiglu(LayerActivations& kept);
+  void run_swiglu(const LearnedLayer& layer, LayerActivations& kept);
 
   void back_through_layer(std::size_t i, LayerActivations& kept);
   void back_through_ffn(const LearnedLayer& layer, LayerActivations& kept);
@@ -134,10 +135,10 @@ class LearnerPass {
   KeyRows key_rows(const LayerActivations& kept, std::size_t tile, std::size_t kv_head) const;
   std::byte* packed_tile(std::size_t tile, std::size_t kv_head) const;
   void pack_keys(const LayerActivations& kept);
-  std::vector<KeyTile> key_tiles(const LayerActivations& kept, std::size_t segment,
-                                 std::size_t own_tile, std::size_t head, std::size_t share);
-  QueryTile query_tile(LayerActivations& kept, std::size_t segment, std::size_t own_tile,
-                       std::size_t head, const std::vector<KeyTile>& tiles, CrewScratch& scratch);
+  std::vector<KeyTile> key_tiles(const LayerActivations& kept, const SegmentLayout& segment,
+                                 std::size_t head, std::size_t share);
+  QueryTile query_tile(LayerActivations& kept, const SegmentLayout& segment, std::size_t own_tile,
+                       std::size_t head, const std::vector<KeyTile>& tiles);
 
   std::size_t hidden() const { return config_.hidden_size; }
   std::size_t q_size() const { return config_.num_heads * config_.head_dim; }

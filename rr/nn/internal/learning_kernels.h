@@ -7,15 +7,15 @@
 namespace rr::internal {
 
 struct KeyRows;
-struct QueryTile;
+struct QueryGroup;
 
 // The way back through attention (attention_learning.h): how tiles of keys and values are packed
-// for it, once a layer, and what one tile of queries does.
+// for it, once a layer, and what some tiles of queries do.
 struct AttentionBackward {
   std::size_t (*key_tile_bytes)(std::size_t head_dim);
   std::size_t (*scratch_bytes)(std::size_t head_dim);
   void (*pack_key_tile)(const KeyRows& rows, std::size_t head_dim, std::byte* packed);
-  void (*run)(const QueryTile& query);
+  void (*run)(const QueryGroup& group);
 };
 
 // The gradients' operations on rows and tiles, compiled for one instruction set as RowKernels are
@@ -26,7 +26,7 @@ struct LearningKernels {
                             const float* g, float* d_row, float* d_weight);
   void (*swiglu_backward_f32)(const float* gate, const float* up, const float* g, std::size_t size,
                               float* d_gate, float* d_up);
-  void (*swiglu_backward_bf16)(const float* gate, const float* up, const float* g, std::size_t size,
+  void (*swiglu_backward_bf16)(const Bf16* gate, const Bf16* up, const float* g, std::size_t size,
                                Bf16* d_gate, Bf16* d_up);
   void (*softmax_terms)(const float* logits, std::size_t size, float* top, float* sum);
   void (*softmax_gradient_f32)(const float* logits, std::size_t size, float top, float sum,

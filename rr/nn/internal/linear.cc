@@ -222,8 +222,9 @@ std::size_t offset_in(const MatrixBlocks& blocks, memory::dim k, memory::dim n) 
 // kBf16: weights in the layout that oneDNN chose.
 class PackedLinear : public Linear {
  public:
-  PackedLinear(std::size_t num_inputs, std::vector<std::size_t> panels, ProductCache& cache)
-      : num_inputs_(num_inputs), outputs_(std::move(panels)) {
+  PackedLinear(std::size_t num_inputs, std::vector<std::size_t> panels, ProductCache& cache,
+               const RowKernels& kernels)
+      : num_inputs_(num_inputs), outputs_(std::move(panels)), kernels_(kernels) {
     for (const std::size_t outputs : outputs_) {
       ProductCache::Shape& shape = cache.shape(num_inputs, outputs);
       const std::size_t bytes = shape.weight().get_size();
@@ -261,6 +262,17 @@ class PackedLinear : public Linear {
     panels_[panel].shape->execute(rows, in, panels_[panel].weight, out, scratch);
   }
 
+  void add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
+                std::size_t out_stride, ProductScratch& scratch) const override {
+    const std::size_t outputs = outputs_[panel];
+    scratch.panel.reserve(padded_product_rows(rows) * outputs * sizeof(float));
+    float* const product = scratch.panel.data<float>();
+    multiply(panel, rows, in, product, scratch);
+    for (std::size_t r = 0; r < rows; ++r) {
+      kernels_.add(product + r * outputs, outputs, out + r * out_stride);
+    }
+  }
+
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
     const MatrixBlocks& blocks = panels_[panel].shape->blocks();
     const auto* const weight = static_cast<const Bf16*>(panels_[panel].weight);
@@ -284,6 +296,7 @@ class PackedLinear : public Linear {
 
   std::size_t num_inputs_;
   std::vector<std::size_t> outputs_;
+  const RowKernels& kernels_;
   std::vector<Panel> panels_;
 };
 
@@ -391,15 +404,9 @@ void Linear::multiply_into(std::size_t panel, std::size_t rows, const void* in, 
   }
 }
 
-void Linear::add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
-                      std::size_t out_stride, ProductScratch& scratch) const {
-  const std::size_t outputs = panel_outputs(panel);
-  scratch.panel.reserve(padded_product_rows(rows) * outputs * sizeof(float));
-  float* const product = scratch.panel.data<float>();
-  multiply(panel, rows, in, product, scratch);
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t i = 0; i < outputs; ++i) out[r * out_stride + i] += product[r * outputs + i];
-  }
+void Linear::add_into(std::size_t, std::size_t, const void*, float*, std::size_t,
+                      ProductScratch&) const {
+  RR_CHECK(false, "adapters are not quantised");
 }
 
 void Linear::widen(std::size_t, std::size_t, std::size_t, Element, void*) const {
@@ -424,7 +431,7 @@ std::unique_ptr<Linear> make_linear(ProductFamily family, std::size_t num_inputs
   if (is_quantised(family)) {
     return make_quantised_linear(family, num_inputs, std::move(panels), cache.arena(), kernels);
   }
-  return std::make_unique<PackedLinear>(num_inputs, std::move(panels), cache);
+  return std::make_unique<PackedLinear>(num_inputs, std::move(panels), cache, kernels);
 }
 
 }  // namespace rr::internal

@@ -107,12 +107,12 @@ class Linear {
   virtual void multiply_into(std::size_t panel, std::size_t rows, const void* in, float* out,
                              std::size_t out_stride, ProductScratch& scratch) const;
 
-  // The same added to what stands there.
+  // The same added to what stands there. Not for quantised weights.
   virtual void add_into(std::size_t panel, std::size_t rows, const void* in, float* out,
                         std::size_t out_stride, ProductScratch& scratch) const;
 
-  // For how many rows a panel's weight is best read at once; more than multiply() takes only where
-  // multiply_into() does. A multiple of kMaxProductRows.
+  // For how many rows a panel's weight is best read at once: a multiple of kMaxProductRows, and no
+  // more than multiply() and multiply_into() take.
   virtual std::size_t rows_at_once() const { return kMaxProductRows; }
 
   // One row of the weight: [num_inputs].

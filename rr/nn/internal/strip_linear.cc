@@ -13,11 +13,6 @@ constexpr std::size_t kStripDepth = 256;  // inputs widened at a time: 64 KiB, f
 // So few rows read weights faster than a widened copy could be made.
 constexpr std::size_t kRowsWidenedInPlace = 8;
 
-float to_number(Bf16 value) { return to_float(value); }
-float to_number(float value) { return value; }
-void set(Bf16& number, float value) { number = to_bf16(value); }
-void set(float& number, float value) { number = value; }
-
 template <typename Number>
 class StripLinear : public Linear {
  public:
@@ -38,7 +33,7 @@ class StripLinear : public Linear {
     for (std::size_t output = 0; output < outputs_[panel]; ++output) {
       const Strip strip = strip_of(panel, output);
       for (std::size_t k = 0; k < num_inputs_; ++k) {
-        set(strip.column[k * strip.width], weight[output * num_inputs_ + k]);
+        store(weight[output * num_inputs_ + k], strip.column + k * strip.width);
       }
     }
   }
@@ -49,7 +44,7 @@ class StripLinear : public Linear {
       const Strip strip = strip_of(panel, first);
       for (std::size_t k = 0; k < rows.size(); ++k) {
         for (std::size_t i = 0; i < strip.width; ++i) {
-          set(strip.column[k * strip.width + i], rows[k][first + i]);
+          store(rows[k][first + i], strip.column + k * strip.width + i);
         }
       }
     }
@@ -72,7 +67,7 @@ class StripLinear : public Linear {
 
   void weight_row(std::size_t panel, std::size_t row, float* out) const override {
     const Strip strip = strip_of(panel, row);
-    for (std::size_t k = 0; k < num_inputs_; ++k) out[k] = to_number(strip.column[k * strip.width]);
+    for (std::size_t k = 0; k < num_inputs_; ++k) out[k] = load(strip.column + k * strip.width);
   }
 
   std::size_t num_bytes() const override {

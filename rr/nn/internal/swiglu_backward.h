@@ -12,14 +12,15 @@ namespace rr::internal {
 //   d_up_i   = g_i * gate_i * s_i
 //   d_gate_i = g_i * up_i * s_i * (1 + gate_i * (1 - s_i))
 //
-// gate, up, g, d_gate, d_up: [size]. Out is float or Bf16.
-template <typename Out>
-static inline void swiglu_backward(const float* gate, const float* up, const float* g,
-                                   std::size_t size, Out* d_gate, Out* d_up) {
+// gate, up, g, d_gate, d_up: [size]. Number is float or Bf16.
+template <typename Number>
+static inline void swiglu_backward(const Number* gate, const Number* up, const float* g,
+                                   std::size_t size, Number* d_gate, Number* d_up) {
   for (std::size_t i = 0; i < size; ++i) {
-    const float s = 1.0f / (1.0f + exponential(-gate[i]));
-    store(g[i] * up[i] * s * (1.0f + gate[i] * (1.0f - s)), d_gate + i);
-    store(g[i] * gate[i] * s, d_up + i);
+    const float gate_i = load(gate + i);
+    const float s = 1.0f / (1.0f + exponential(-gate_i));
+    store(g[i] * load(up + i) * s * (1.0f + gate_i * (1.0f - s)), d_gate + i);
+    store(g[i] * gate_i * s, d_up + i);
   }
 }
 
