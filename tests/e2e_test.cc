@@ -182,6 +182,33 @@ TEST_F(WithModel, RanksPassagesFromAFile) {
   }
 }
 
+TEST_F(WithModel, TellsWhatEachStepOfTheModelWasMadeOf) {
+  const Outcome outcome =
+      run("$R rerank -q 'why is the sky blue?' passages.txt --max-thinking 16 --step-log s.jsonl "
+          "--trace t.jsonl");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::map<std::string, std::size_t> sums;
+  auto reader = LineReader::open(directory_ / "s.jsonl").value();
+  for (std::string line; reader.next(line).value();) {
+    const Json step = parse_json(line, reader.where()).value();
+    EXPECT_GT(step.at("seconds").get<double>(), 0);
+    EXPECT_LE(step.at("reading").get<std::size_t>() + step.at("writing").get<std::size_t>(), 1u);
+    for (const auto& [name, value] : step.items()) {
+      if (value.is_number_unsigned()) sums[name] += value.get<std::size_t>();
+    }
+  }
+  const std::string trace = read_file(directory_ / "t.jsonl").value();
+  const Json tokens = parse_json(trace, "").value().at("windows").at(0).at("tokens");
+  EXPECT_EQ(sums["read_tokens"] + sums["known_tokens"], tokens.at("prompt").get<std::size_t>());
+  EXPECT_EQ(sums["forced_tokens"], tokens.at("forced").get<std::size_t>());
+  EXPECT_LT(sums["written_tokens"], tokens.at("completion").get<std::size_t>());
+  EXPECT_GT(sums["written_tokens"], 16u);
+
+  const Outcome replayed = run("$R rerank --replay t.jsonl --step-log r.jsonl -o out.trec");
+  EXPECT_EQ(replayed.exit_code, 2);
+  EXPECT_THAT(replayed.err, HasSubstr("--step-log needs a model here"));
+}
+
 TEST_F(WithModel, WritesARunWhoseScoresAgreeWithItsRanks) {
   const std::string tiny = std::string(RR_SOURCE_DIR) + "/data/tiny/";
   const Outcome outcome =

@@ -96,7 +96,8 @@ Status measure_generator(const Engine& engine, const Options& options) {
     print_line(work + "in rounds of windows", pace.rounds_s, " s");
     print_line("the rounds' time against the own pace's", pace.rounds_s / pace.own_s);
   }
-  if (options.generator.stats) fmt::print(stderr, "{}", engine.stats());
+  RR_TRY(const std::string told, engine.tell());
+  fmt::print(stderr, "{}", told);
   return ok_status();
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "apps/reasonrank/step_log.h"
 #include "rr/base/machine.h"
 #include "rr/lm/generation_counters.h"
 #include "rr/lm_llama/llama_generator.h"
@@ -90,19 +91,30 @@ Result<Engine> start_own(const ModelOptions& options, const GeneratorCommandOpti
   local.max_sequences = max_sequences;
   local.kv_memory_bytes = how.kv_memory;
   local.speculation = how.speculation;
+  std::shared_ptr<StepLog> log;
+  if (!how.step_log.empty()) {
+    RR_TRY(log, StepLog::create(how.step_log));
+    local.on_step = [log](const GenerationStep& step) { log->add(step); };
+  }
   auto generator = std::make_unique<LocalGenerator>(*engine.model, local);
-  engine.stats = [generator = generator.get(), model = engine.model.get()] {
-    return format_stats(*generator, *model);
+  engine.tell = [log, generator = generator.get(), model = engine.model.get(),
+                 stats = how.stats]() -> Result<std::string> {
+    if (log) RR_TRY_STATUS(log->commit());
+    return stats ? format_stats(*generator, *model) : "";
   };
   engine.generator = std::move(generator);
   return engine;
 }
 
-Status check_llama(const ModelOptions& options) {
+Status check_llama(const ModelOptions& options, const GeneratorCommandOptions& how) {
   if (!options.adapters.empty()) {
     return Error{Errc::kRejected,
                  "--adapter needs --engine own; or `reasonrank export` the run or adapter as GGUF, "
                  "and name that with --model",
+                 ""};
+  }
+  if (!how.step_log.empty()) {
+    return Error{Errc::kRejected, "--step-log needs --engine own: llama.cpp plans its own steps",
                  ""};
   }
   if (options.kv == KvPrecision::kInt8) {
@@ -120,7 +132,7 @@ Status check_llama(const ModelOptions& options) {
 
 Result<Engine> start_llama(const ModelOptions& options, const GeneratorCommandOptions& how,
                            std::size_t max_sequences) {
-  RR_TRY_STATUS(check_llama(options));
+  RR_TRY_STATUS(check_llama(options, how));
   RR_TRY(const std::filesystem::path path, find_model(options));
   LlamaOptions llama;
   llama.num_threads = options.num_threads;
@@ -131,7 +143,9 @@ Result<Engine> start_llama(const ModelOptions& options, const GeneratorCommandOp
   llama.kv_memory_bytes = how.kv_memory;
   RR_TRY(std::unique_ptr<LlamaGenerator> generator, LlamaGenerator::load(path, llama));
   Engine engine;
-  engine.stats = [generator = generator.get()] { return format_stats(*generator); };
+  engine.tell = [generator = generator.get(), stats = how.stats]() -> Result<std::string> {
+    return stats ? format_stats(*generator) : "";
+  };
   engine.generator = std::move(generator);
   return engine;
 }

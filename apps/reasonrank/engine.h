@@ -17,9 +17,11 @@ struct Engine {
   std::unique_ptr<LocalModel> model;  // of our own engine; outlives the generator
   std::unique_ptr<Generator> generator;
 
-  // Lines for standard error on what the generator did, each ended: steps by kind with their speed,
-  // prompts not read again, forced tokens, drafts, memory for keys and values.
-  std::function<std::string()> stats;
+  // Once, at the end: what the options asked to be told. The file of --step-log appears; and for
+  // --stats these are lines for standard error on what the generator did, each ended: steps by kind
+  // with their speed, prompts not read again, forced tokens, drafts, memory for keys and values.
+  // Empty without it.
+  std::function<Result<std::string>()> tell;
 
   const TextModel& text_model() const { return *generator->text_model(); }
 };

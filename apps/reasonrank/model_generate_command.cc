@@ -173,7 +173,8 @@ Status generate(const Options& options) {
   RR_TRY(const Engine engine, start_engine(options.model, options.generator, kMaxSequences));
   RR_TRY_STATUS(with_stream ? stream_answer(*engine.generator, options)
                             : answer_lines(*engine.generator, options, output));
-  if (options.generator.stats) fmt::print(stderr, "{}", engine.stats());
+  RR_TRY(const std::string told, engine.tell());
+  fmt::print(stderr, "{}", told);
   return ok_status();
 }
 

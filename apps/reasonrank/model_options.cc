@@ -87,6 +87,10 @@ void add_generator_options(CLI::App& command, GeneratorCommandOptions& options) 
                    "once; what is written does not depend on it (on)");
   command.add_flag("--stats", options.stats,
                    "tell at the end where time and memory went, on standard error");
+  command
+      .add_option("--step-log", options.step_log,
+                  "write what each step of the model was made of, as JSONL (--engine own)")
+      ->type_name("FILE");
 }
 
 void add_adapter_option(CLI::App& command, ModelOptions& options) {

@@ -47,9 +47,10 @@ struct GeneratorCommandOptions {
   std::size_t kv_memory = 0;  // bytes for keys and values; 0: three quarters of what is free
   bool speculation = true;
   bool stats = false;
+  std::string step_log;  // file; empty: none
 };
 
-// --engine, --gpu-layers, --context, --kv-memory, --no-speculation and --stats.
+// --engine, --gpu-layers, --context, --kv-memory, --no-speculation, --stats and --step-log.
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
 
 // What they mean to the room lm_local. Requires options that the command line has checked.

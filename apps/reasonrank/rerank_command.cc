@@ -447,7 +447,9 @@ Status rerank(const RerankCommandOptions& options) {
   RR_TRY_STATUS(write_outputs(options, inputs, finished, outputs));
   say("{}{}", format_summary(summarise(options, inputs, finished, run)),
       format_backend_report(backend));
-  if (options.generator.stats && backend.local.stats) say("{}", backend.local.stats());
+  if (!backend.local.tell) return ok_status();
+  RR_TRY(const std::string told, backend.local.tell());
+  if (!told.empty()) say("{}", told);
   return ok_status();
 }
 

@@ -83,11 +83,10 @@ struct TeacherBackend {
   PassageCut cut;
 };
 
-Status start_local(const SynthesizeOptions& options, const ModelOptions& model,
-                   TeacherBackend& backend) {
-  RR_TRY(const fs::path path, find_model(model));
+Status start_local(const SynthesizeOptions& options, TeacherBackend& backend) {
+  RR_TRY(const fs::path path, find_model(options.model));
   backend.name = path.filename().string();
-  RR_TRY(backend.local, start_engine(model, options.generator, in_flight_of(options)));
+  RR_TRY(backend.local, start_engine(options.model, options.generator, in_flight_of(options)));
   const TextModel& text_model = backend.local.text_model();
   if (text_model.chat == nullptr) return text_model.no_chat;
   backend.cut = cut_to_tokens(*text_model.tokenizer, options.passage_tokens);
@@ -123,7 +122,7 @@ Result<TeacherBackend> start_teacher(const SynthesizeOptions& options) {
   } else if (options.remote.is_used()) {
     RR_TRY_STATUS(connect_teacher(options, backend));
   } else {
-    RR_TRY_STATUS(start_local(options, options.model, backend));
+    RR_TRY_STATUS(start_local(options, backend));
   }
   backend.generator = backend.engine.get();
   const CacheCommandOptions cache = cache_of(options);
@@ -133,13 +132,13 @@ Result<TeacherBackend> start_teacher(const SynthesizeOptions& options) {
   return backend;
 }
 
-// The second teacher: a model here, or in a replay the same recording.
-Result<TeacherBackend> start_judge(const SynthesizeOptions& options) {
+// The second teacher: a model here, whose steps are not told, or in a replay the same recording.
+Result<TeacherBackend> start_judge(SynthesizeOptions options) {
   if (!options.replay.empty()) return start_teacher(options);
-  ModelOptions model = options.model;
-  model.model = options.judge_model;
+  options.model.model = options.judge_model;
+  options.generator.step_log.clear();
   TeacherBackend backend;
-  RR_TRY_STATUS(start_local(options, model, backend));
+  RR_TRY_STATUS(start_local(options, backend));
   backend.generator = backend.engine.get();
   return backend;
 }
@@ -319,6 +318,10 @@ Status synthesize(SynthesizeOptions options) {
     return Error{Errc::kRejected, "the folder cannot be made: " + error.message(), options.output};
   }
   RR_TRY_STATUS(check_cache_options(cache_of(options)));
+  if (!options.generator.step_log.empty() &&
+      (options.remote.is_used() || !options.replay.empty())) {
+    return Error{Errc::kRejected, "--step-log needs a model here, whose steps it can tell", ""};
+  }
   RR_TRY(const TeacherBackend backend, start_teacher(options));
   RR_TRY_STATUS(set_prices(backend, options));
   RR_TRY(RunJournal journal,
@@ -330,9 +333,9 @@ Status synthesize(SynthesizeOptions options) {
   const double elapsed = seconds_since(start);
   print_report(report, inputs, resumed, elapsed);
   print_backend_report(backend);
-  if (options.generator.stats && backend.local.stats) {
-    fmt::print(stderr, "{}", backend.local.stats());
-  }
+  if (!backend.local.tell) return ok_status();
+  RR_TRY(const std::string told, backend.local.tell());
+  fmt::print(stderr, "{}", told);
   return ok_status();
 }
 

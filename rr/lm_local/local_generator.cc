@@ -50,10 +50,12 @@ class LocalGenerator::Worker {
   void do_step();
   bool forward(const Step& step);
   void take_scores(const Step& step);
-  void count_step(const Step& step, double seconds);
+  GenerationStep describe(const Step& step) const;
+  void count_step(const GenerationStep& step);
   void count_end(const RunningRequest& request);
 
   LocalModel& model_;
+  std::function<void(const GenerationStep&)> on_step_;
   std::size_t block_bytes_;
   internal::SchedulerLimits limits_;
   std::atomic<GenerationId> next_id_ = 1;
@@ -81,6 +83,7 @@ std::size_t kv_memory(const LocalGeneratorOptions& options) {
 
 LocalGenerator::Worker::Worker(LocalModel& model, const LocalGeneratorOptions& options)
     : model_(model),
+      on_step_(options.on_step),
       block_bytes_(model.memory().kv_bytes_per_token * kKvBlockTokens),
       limits_{options.max_sequences, options.max_batch_tokens, kv_memory(options) / block_bytes_,
               options.speculation},
@@ -150,8 +153,12 @@ void LocalGenerator::Worker::do_step() {
   const Step step = scheduler_.plan();
   if (step.chunks.empty()) return;
   if (forward(step)) take_scores(step);
+  GenerationStep done = describe(step);
   const auto finished = scheduler_.finish(step);
-  count_step(step, seconds_since(begin));
+  done.kv_blocks = model_.decoder().num_kv_blocks();
+  done.seconds = seconds_since(begin);
+  count_step(done);
+  if (on_step_) on_step_(done);
   for (const auto& request : finished) count_end(*request);
   {
     const std::lock_guard lock(mutex_);
@@ -191,24 +198,39 @@ void LocalGenerator::Worker::take_scores(const Step& step) {
   }
 }
 
-void LocalGenerator::Worker::count_step(const Step& step, double seconds) {
-  const std::size_t num_read = step.num_read + step.num_expected;
-  Counters::Steps& steps = step.num_written == 0 ? totals_.reading
-                           : num_read == 0       ? totals_.writing
-                                                 : totals_.mixed;
+// What is known before the step is finished.
+GenerationStep LocalGenerator::Worker::describe(const Step& step) const {
+  GenerationStep done;
+  done.waiting = scheduler_.num_waiting();
+  done.read_tokens = step.num_read;
+  done.expected_tokens = step.num_expected;
+  done.known_tokens = step.num_known;
+  done.written_tokens = step.num_written;
+  for (std::size_t i = 0; i < step.requests.size(); ++i) {
+    ++(step.chunks[i].logits == LogitsWanted::kAll ? done.writing : done.reading);
+    done.forced_tokens += step.requests[i]->newly_forced();
+    const RunningRequest::Draft& draft = step.requests[i]->draft();
+    done.written_tokens -= draft.num_tokens - draft.num_right;
+    done.drafted_tokens += draft.num_tokens;
+    done.right_drafts += draft.num_right;
+  }
+  return done;
+}
+
+void LocalGenerator::Worker::count_step(const GenerationStep& step) {
+  const std::size_t num_read = step.read_tokens + step.expected_tokens;
+  Counters::Steps& steps = step.writing == 0 ? totals_.reading
+                           : num_read == 0   ? totals_.writing
+                                             : totals_.mixed;
   ++steps.count;
   steps.read_tokens += num_read;
-  totals_.expected_tokens += step.num_expected;
-  steps.written_tokens += step.num_written;
-  for (const RunningRequest* request : step.requests) {
-    const RunningRequest::Draft& draft = request->draft();
-    steps.written_tokens -= draft.num_tokens - draft.num_right;
-    totals_.drafted_tokens += draft.num_tokens;
-    totals_.right_drafts += draft.num_right;
-  }
-  steps.seconds += seconds;
-  totals_.max_running = std::max(totals_.max_running, step.requests.size());
-  totals_.max_kv_blocks = std::max(totals_.max_kv_blocks, model_.decoder().num_kv_blocks());
+  steps.written_tokens += step.written_tokens;
+  steps.seconds += step.seconds;
+  totals_.expected_tokens += step.expected_tokens;
+  totals_.drafted_tokens += step.drafted_tokens;
+  totals_.right_drafts += step.right_drafts;
+  totals_.max_running = std::max(totals_.max_running, step.reading + step.writing);
+  totals_.max_kv_blocks = std::max(totals_.max_kv_blocks, step.kv_blocks);
   totals_.stopped = scheduler_.num_stopped();
   totals_.evicted_blocks = scheduler_.tree().num_evicted();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "rr/base/result.h"
@@ -10,6 +11,22 @@
 
 namespace rr {
 
+// What one step of a LocalGenerator was made of.
+struct GenerationStep {
+  double seconds = 0;               // in running the model and choosing tokens
+  std::size_t reading = 0;          // requests whose prompts were read, or read again
+  std::size_t writing = 0;          // requests that wrote
+  std::size_t waiting = 0;          // requests for which there was no place or no memory
+  std::size_t read_tokens = 0;      // of prompts
+  std::size_t expected_tokens = 0;  // of prompts read ahead
+  std::size_t known_tokens = 0;     // of prompts, found read already when the step was planned
+  std::size_t written_tokens = 0;   // of completions; no wrong drafts
+  std::size_t forced_tokens = 0;    // that came to stand in completions without being chosen
+  std::size_t drafted_tokens = 0;   // guessed and read
+  std::size_t right_drafts = 0;     // of these
+  std::size_t kv_blocks = 0;        // of keys and values, in use or kept, after the step
+};
+
 struct LocalGeneratorOptions {
   std::size_t max_sequences = 32;      // requests that run at once; the others wait in order
   std::size_t max_batch_tokens = 512;  // prompt tokens read in one step
@@ -18,6 +35,9 @@ struct LocalGeneratorOptions {
   // Whether text that repeats is guessed ahead and checked in one step, where few requests write.
   // No completion changes by it.
   bool speculation = true;
+
+  // Called after each step, by the thread that runs the model; it must not call the generator.
+  std::function<void(const GenerationStep&)> on_step = nullptr;
 };
 
 // A Generator on a model in this process. One thread owns the decoder: each of its steps is one

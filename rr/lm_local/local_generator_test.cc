@@ -84,6 +84,34 @@ TEST(LocalGenerator, WritesTheSameAloneAndInABatch) {
   }
 }
 
+TEST(LocalGenerator, TellsWhatEachStepWasMadeOf) {
+  const auto model = fake_model(hashed_scores(6), kWords);
+  GenerationStep sum;
+  std::size_t most_waiting = 0;
+  LocalGenerator generator(
+      *model, {.max_sequences = 7, .max_batch_tokens = 32, .on_step = [&](const auto& step) {
+                 EXPECT_GT(step.reading + step.writing + step.expected_tokens, 0u);
+                 EXPECT_LE(step.reading + step.writing, 7u);
+                 EXPECT_LE(step.read_tokens, 32u);
+                 sum.seconds += step.seconds;
+                 sum.read_tokens += step.read_tokens;
+                 sum.written_tokens += step.written_tokens;
+                 sum.known_tokens += step.known_tokens;
+                 sum.forced_tokens += step.forced_tokens;
+                 most_waiting = std::max(most_waiting, step.waiting);
+               }});
+  Audience audience;
+  run(generator, mixed_requests(40), audience);
+  const LocalGenerator::Counters counters = generator.counters();
+  EXPECT_EQ(sum.read_tokens, counters.reading.read_tokens + counters.mixed.read_tokens);
+  EXPECT_EQ(sum.written_tokens, counters.writing.written_tokens + counters.mixed.written_tokens);
+  EXPECT_EQ(sum.known_tokens, counters.cached_tokens);
+  EXPECT_EQ(sum.read_tokens + sum.known_tokens, counters.prompt_tokens);
+  EXPECT_EQ(sum.forced_tokens, counters.forced_tokens);
+  EXPECT_NEAR(sum.seconds, counters.busy_s(), 1e-9);
+  EXPECT_GT(most_waiting, 0u);
+}
+
 TEST(LocalGenerator, StreamsTheTextItCompletes) {
   const auto model = fake_model(hashed_scores(6), kWords);
   LocalGenerator generator(*model);

@@ -31,6 +31,9 @@ class RunningRequest {
   bool reads_prompt() const { return num_seen_ < task_->prompt().size(); }
   std::size_t num_written() const { return written_ids().size(); }
   std::size_t num_forced() const { return task_->num_forced(); }
+  std::size_t newly_forced() {  // since this was asked last
+    return task_->num_forced() - std::exchange(num_forced_told_, task_->num_forced());
+  }
   std::size_t num_tokens() const { return task_->num_tokens(); }
   std::size_t num_cached() const { return num_cached_; }
 
@@ -105,7 +108,8 @@ class RunningRequest {
   TokenIds chunk_;  // where there is a draft: what was written and not read, then the draft
 
   std::optional<KeptSequence> sequence_;
-  std::size_t num_seen_ = 0;    // tokens of prompt and completion that have been read once
+  std::size_t num_seen_ = 0;  // tokens of prompt and completion that have been read once
+  std::size_t num_forced_told_ = 0;
   std::size_t num_cached_ = 0;  // tokens of the prompt that never were
 };
 

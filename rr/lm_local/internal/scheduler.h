@@ -24,6 +24,7 @@ struct Step {
   std::size_t num_read = 0;      // tokens of prompts, and such as are read again
   std::size_t num_written = 0;   // tokens of completions, drafts included
   std::size_t num_expected = 0;  // tokens of prompts that are expected
+  std::size_t num_known = 0;     // tokens of prompts that turned out to be read already
 
   void add(RunningRequest* request, const DecoderChunk& chunk);
   static std::size_t rows_of(const DecoderChunk& chunk);
@@ -68,6 +69,7 @@ class Scheduler {
 
   bool is_idle() const { return waiting_.empty() && running_.empty() && expected_.empty(); }
   std::size_t num_running() const { return running_.size(); }
+  std::size_t num_waiting() const { return waiting_.size(); }
 
   // Takes out those of these that are here.
   std::vector<std::unique_ptr<RunningRequest>> take_out(
@@ -88,7 +90,7 @@ class Scheduler {
  private:
   using Line = std::list<std::unique_ptr<RunningRequest>>;
 
-  void admit();
+  void admit(Step& step);
   bool has_room_for(const RunningRequest& request) const;
   bool make_room(std::size_t num_blocks);
   bool make_room_for(Line::iterator request, std::size_t num_tokens);
