@@ -51,12 +51,9 @@ std::size_t layer_activation_bytes(const DecoderConfig& config, Element element,
   const std::size_t raw = config.has_qk_norm ? qkv_width(config) : 0;
   const std::size_t floats =
       raw + qkv_width(config) + config.num_heads + q_size + config.hidden_size;
-  std::size_t activations = 2 * config.hidden_size + q_size + 3 * config.ffn_size;
-  if (lora_rank > 0) {
-    for (const std::size_t num_adapters : {3, 1, 2, 1}) {
-      activations += adapter_width(lora_rank, num_adapters);
-    }
-  }
+  const std::size_t low =
+      adapter_width(lora_rank, 3) + adapter_width(lora_rank, 2) + 2 * adapter_width(lora_rank, 1);
+  const std::size_t activations = 2 * config.hidden_size + q_size + 3 * config.ffn_size + low;
   return padded_gradient_rows(rows) *
          (floats * sizeof(float) + activations * element_bytes(element));
 }
