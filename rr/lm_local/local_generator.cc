@@ -204,10 +204,10 @@ GenerationStep LocalGenerator::Worker::describe(const Step& step) const {
   done.waiting = scheduler_.num_waiting();
   done.read_tokens = step.num_read;
   done.expected_tokens = step.num_expected;
-  done.known_tokens = step.num_known;
   done.written_tokens = step.num_written;
   for (std::size_t i = 0; i < step.requests.size(); ++i) {
     ++(step.chunks[i].logits == LogitsWanted::kAll ? done.writing : done.reading);
+    done.known_tokens += step.requests[i]->newly_cached();
     done.forced_tokens += step.requests[i]->newly_forced();
     const RunningRequest::Draft& draft = step.requests[i]->draft();
     done.written_tokens -= draft.num_tokens - draft.num_right;

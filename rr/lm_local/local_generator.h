@@ -19,7 +19,7 @@ struct GenerationStep {
   std::size_t waiting = 0;          // requests for which there was no place or no memory
   std::size_t read_tokens = 0;      // of prompts
   std::size_t expected_tokens = 0;  // of prompts read ahead
-  std::size_t known_tokens = 0;     // of prompts, found read already when the step was planned
+  std::size_t known_tokens = 0;     // of prompts of its requests, found read already
   std::size_t written_tokens = 0;   // of completions; no wrong drafts
   std::size_t forced_tokens = 0;    // that came to stand in completions without being chosen
   std::size_t drafted_tokens = 0;   // guessed and read

@@ -31,11 +31,14 @@ class RunningRequest {
   bool reads_prompt() const { return num_seen_ < task_->prompt().size(); }
   std::size_t num_written() const { return written_ids().size(); }
   std::size_t num_forced() const { return task_->num_forced(); }
-  std::size_t newly_forced() {  // since this was asked last
-    return task_->num_forced() - std::exchange(num_forced_told_, task_->num_forced());
-  }
   std::size_t num_tokens() const { return task_->num_tokens(); }
   std::size_t num_cached() const { return num_cached_; }
+
+  // Forced and cached tokens since it was asked last.
+  std::size_t newly_forced() {
+    return num_forced() - std::exchange(num_forced_told_, num_forced());
+  }
+  std::size_t newly_cached() { return num_cached_ - std::exchange(num_cached_told_, num_cached_); }
 
   const TokenIds& written_ids() const { return task_->written(); }
 
@@ -110,6 +113,7 @@ class RunningRequest {
   std::optional<KeptSequence> sequence_;
   std::size_t num_seen_ = 0;  // tokens of prompt and completion that have been read once
   std::size_t num_forced_told_ = 0;
+  std::size_t num_cached_told_ = 0;
   std::size_t num_cached_ = 0;  // tokens of the prompt that never were
 };
 

@@ -81,12 +81,10 @@ std::vector<std::unique_ptr<RunningRequest>> Scheduler::take_out_all() {
   return taken;
 }
 
-void Scheduler::admit(Step& step) {
+void Scheduler::admit() {
   while (!waiting_.empty() && running_.size() < limits_.max_sequences) {
     RunningRequest& request = *waiting_.front();
-    const std::size_t num_cached = request.num_cached();
     request.start(KeptSequence(decoder_.new_sequence(), tree_));
-    step.num_known += request.num_cached() - num_cached;
     if (!running_.empty() && !has_room_for(request)) {
       request.stop();
       return;
@@ -105,8 +103,8 @@ bool Scheduler::has_room_for(const RunningRequest& request) const {
 
 Step Scheduler::plan() {
   RR_CHECK(!is_idle(), "nothing to plan for");
+  admit();
   Step step;
-  admit(step);
   num_blocks_due_ = 0;
   plan_requests(step);
   RR_CHECK(running_.empty() || !step.requests.empty(), "the first one can always go on");
@@ -120,9 +118,7 @@ void Scheduler::plan_requests(Step& step) {
   std::set<KeptSequence::BlockToRead> being_read;
   for (auto it = running_.begin(); it != running_.end(); ++it) {
     RunningRequest& request = **it;
-    const std::size_t num_cached = request.num_cached();
     request.take_kept();
-    step.num_known += request.num_cached() - num_cached;
     const std::optional<KeptSequence::BlockToRead> block = request.block_to_read();
     if (block && being_read.contains(*block)) continue;
     const std::size_t rows_left = kMaxScoreRows - std::min(kMaxScoreRows, step.num_rows);

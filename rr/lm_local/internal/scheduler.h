@@ -24,7 +24,6 @@ struct Step {
   std::size_t num_read = 0;      // tokens of prompts, and such as are read again
   std::size_t num_written = 0;   // tokens of completions, drafts included
   std::size_t num_expected = 0;  // tokens of prompts that are expected
-  std::size_t num_known = 0;     // tokens of prompts that turned out to be read already
 
   void add(RunningRequest* request, const DecoderChunk& chunk);
   static std::size_t rows_of(const DecoderChunk& chunk);
@@ -90,7 +89,7 @@ class Scheduler {
  private:
   using Line = std::list<std::unique_ptr<RunningRequest>>;
 
-  void admit(Step& step);
+  void admit();
   bool has_room_for(const RunningRequest& request) const;
   bool make_room(std::size_t num_blocks);
   bool make_room_for(Line::iterator request, std::size_t num_tokens);
