@@ -146,12 +146,14 @@ TEST(Grpo, AStoppedStepChangesNothing) {
   EXPECT_EQ(run.trainer->num_done(), 0u);
 }
 
-// Replies of noise, of which each token takes its share off the reward, become short.
+// Replies of noise, of which each token takes its share off the reward, become short. When
+// they begin to is chance: of fifteen seeds, the first took 16 steps and the last 36.
 TEST(Grpo, MakesMoreLikelyWhatIsRewarded) {
+  constexpr std::size_t kMostSteps = 120;
   const internal::TinyModel model(4096);
   const PromptedTasks tasks = some_tasks(model, 2);
   GrpoOptions options = options_for_chance();
-  options.schedule = {Decay::kConstant, 3e-3, 0, 40};
+  options.schedule = {Decay::kConstant, 3e-3, 0, kMostSteps};
   options.rollouts = {16, 60, 1, 3};
   options.reward.wrong_answer = 0;
   options.reward.cost_per_1000_tokens = 10;
@@ -160,14 +162,14 @@ TEST(Grpo, MakesMoreLikelyWhatIsRewarded) {
     std::optional<LoraShape> lora;
     if (with_adapters) lora = LoraShape{8, 16};
     GrpoRun run(model, tasks, options, lora, Precision::kBf16);
-    double first = 0;
-    double last = 0;
-    for (std::size_t step = 0; step < 40; ++step) {
-      const GrpoStep done = run.step();
-      if (step < 5) first += done.tokens.mean / 5;
-      if (step >= 35) last += done.tokens.mean / 5;
-    }
-    EXPECT_GT(first, 40);
+    const auto mean_of_five_steps = [&] {
+      double tokens = 0;
+      for (int step = 0; step < 5; ++step) tokens += run.step().tokens.mean / 5;
+      return tokens;
+    };
+    EXPECT_GT(run.step().tokens.mean, 40);
+    double last = 60;
+    while (last >= 10 && run.trainer->num_done() < kMostSteps) last = mean_of_five_steps();
     EXPECT_LT(last, 10);
   }
 }
