@@ -102,6 +102,11 @@ void add_adapter_option(CLI::App& command, ModelOptions& options) {
       ->type_name("FOLDER");
 }
 
+Status check_no_step_log(const GeneratorCommandOptions& options) {
+  if (options.step_log.empty()) return ok_status();
+  return Error{Errc::kMalformed, "--step-log needs a model here, whose steps it can tell", ""};
+}
+
 LocalModelOptions local_model_options(const ModelOptions& options) {
   LocalModelOptions local;
   local.decoder.precision = options.compute;

@@ -53,6 +53,9 @@ struct GeneratorCommandOptions {
 // --engine, --gpu-layers, --context, --kv-memory, --no-speculation, --stats and --step-log.
 void add_generator_options(CLI::App& command, GeneratorCommandOptions& options);
 
+// Fails where --step-log is given; for answers that come from elsewhere or from a recording.
+Status check_no_step_log(const GeneratorCommandOptions& options);
+
 // What they mean to the room lm_local. Requires options that the command line has checked.
 LocalModelOptions local_model_options(const ModelOptions& options);
 

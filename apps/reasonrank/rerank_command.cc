@@ -244,7 +244,8 @@ Status use_local(const RerankCommandOptions& options, Backend& backend) {
 std::string name_in_cache(const Json& settings, const Backend& backend) {
   if (backend.remote != nullptr) return backend.remote->model();
   std::string name;
-  for (const char* key : {"model", "model_stamp", "adapters", "compute", "chat_template"}) {
+  for (const char* key :
+       {"model", "model_stamp", "adapters", "adapter_stamps", "compute", "chat_template"}) {
     if (settings.contains(key)) name += settings[key].get<std::string>() + " ";
   }
   name.pop_back();
@@ -395,11 +396,17 @@ Result<Json> identity(const RerankCommandOptions& options, const RerankInputs& i
     settings["model"] = fs::weakly_canonical(source).string();
     settings["compute"] = arithmetic_name(options.model, options.generator);
     std::string adapters;
+    std::string stamps;
     for (const std::string& adapter : options.model.adapters) {
       RR_TRY(const std::string seen, stamp(adapter));
-      adapters += fmt::format("{} ({}) ", fs::weakly_canonical(adapter).string(), seen);
+      const char* const comma = adapters.empty() ? "" : ", ";
+      adapters += comma + fs::weakly_canonical(adapter).string();
+      stamps += comma + seen;
     }
-    if (!adapters.empty()) settings["adapters"] = adapters;
+    if (!adapters.empty()) {
+      settings["adapters"] = adapters;
+      settings["adapter_stamps"] = stamps;
+    }
     if (!options.model.chat_template.empty()) {
       settings["chat_template"] = options.model.chat_template;
     }

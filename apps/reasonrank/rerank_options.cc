@@ -293,9 +293,7 @@ Status check_backend(const RerankCommandOptions& options) {
   if (is_remote && options.driver.answer.passages_may_control) {
     return usage("--special-tokens published needs a model here: a server decides for itself");
   }
-  if (!options.generator.step_log.empty() && (is_remote || !options.replay.empty())) {
-    return usage("--step-log needs a model here, whose steps it can tell");
-  }
+  if (is_remote || !options.replay.empty()) RR_TRY_STATUS(check_no_step_log(options.generator));
   if (!options.cache.cache.empty() && !options.replay.empty()) {
     return usage("--cache and --replay contradict each other: a recording costs nothing");
   }

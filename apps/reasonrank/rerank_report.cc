@@ -117,14 +117,13 @@ std::string one_line(const Passage& passage) {
   return text;
 }
 
-}  // namespace
-
-namespace {
-
 // What a person need not read: switches that are off, and what sampling would do if it were on.
 bool is_unremarkable(const std::string& key, const Json& value, const Json& settings) {
   if (value.is_null() || value == false || value == "default" || value == "keep") return true;
-  if (key == "version" || key == "inputs" || key == "model_stamp" || key == "index") return true;
+  for (const char* const of_a_file :
+       {"version", "inputs", "model_stamp", "adapter_stamps", "index"}) {
+    if (key == of_a_file) return true;
+  }
   const bool is_greedy = settings.value("temperature", 0.0) == 0;
   const bool is_sampling =
       key == "top_p" || key == "sampling_top_k" || key == "min_p" || key == "seed";

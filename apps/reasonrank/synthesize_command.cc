@@ -317,11 +317,6 @@ Status synthesize(SynthesizeOptions options) {
   if (error) {
     return Error{Errc::kRejected, "the folder cannot be made: " + error.message(), options.output};
   }
-  RR_TRY_STATUS(check_cache_options(cache_of(options)));
-  if (!options.generator.step_log.empty() &&
-      (options.remote.is_used() || !options.replay.empty())) {
-    return Error{Errc::kRejected, "--step-log needs a model here, whose steps it can tell", ""};
-  }
   RR_TRY(const TeacherBackend backend, start_teacher(options));
   RR_TRY_STATUS(set_prices(backend, options));
   RR_TRY(RunJournal journal,
@@ -520,8 +515,18 @@ void settle_teachers(SynthesizeOptions& options) {
   }
 }
 
-// What belongs together by domain; a wrong command line, not a failure.
+Status check_teacher(const SynthesizeOptions& options) {
+  RR_TRY_STATUS(check_cache_options(cache_of(options)));
+  if (options.remote.is_used() || !options.replay.empty()) {
+    RR_TRY_STATUS(check_no_step_log(options.generator));
+  }
+  return ok_status();
+}
+
+// What belongs together; a wrong command line, not a failure.
 void check_options(const SynthesizeOptions& options) {
+  const Status teacher = check_teacher(options);
+  if (!teacher.ok()) throw CLI::ValidationError(teacher.error().message);
   const SynthesizeInputOptions& inputs = options.inputs;
   const bool has_retrieval = !inputs.run.empty() || !inputs.index.empty();
   if (!inputs.run.empty() && inputs.corpus.empty()) {
