@@ -215,6 +215,56 @@ TEST(Learner, CompletionsThatShareAPromptAreThatManyWholeExamples) {
   }
 }
 
+// Of the last layer only what targets need is worked out: as much as if the others counted nothing.
+TEST(Learner, TargetsThatAreNotAskedForTeachWhatTargetsWithoutWeightTeach) {
+  const Ids prompt = some_ids(300, 5);
+  const Ids completion = some_ids(90, 6);
+  LearnerBatch few;
+  few.segments = {{prompt}, {completion, 0}, {completion}};
+  LearnerBatch all = few;
+  few.targets = {{1, 0}, {0, 7}, {1, 89}, {0, 140}, {0, 140}};  // in an order of their own
+  all.targets = few.targets;
+  for (std::size_t s = 0; s < all.segments.size(); ++s) {
+    for (std::size_t t = 1; t < all.segments[s].ids.size(); ++t) all.targets.push_back({s, t});
+  }
+  const LossSlope slope = [&](std::size_t target, float) {
+    return target < few.targets.size() ? -0.1f * static_cast<float>(target + 1) : 0.0f;
+  };
+  for (const Json& config : model_configs()) {
+    for (const std::size_t rank : std::vector<std::size_t>{0, 3}) {
+      LearnerOptions options = in_float32();
+      if (rank > 0) options.lora = LoraShape{rank, 6};
+      const Loaded model = load(small_model(config), options);
+      fill_adapters(*model.learner);
+      const auto learnt = [&](const LearnerBatch& batch) {
+        Learnt result;
+        model->clear_gradients();
+        result.logprobs = model->learn(batch, slope);
+        result.logprobs.resize(few.targets.size());
+        for (const Parameter& tensor : model->parameters()) {
+          result.gradients[tensor.name].assign(tensor.gradient.begin(), tensor.gradient.end());
+        }
+        return result;
+      };
+      const Learnt of_all = learnt(all);
+      const Learnt of_few = learnt(few);
+      EXPECT_EQ(of_few.logprobs, of_all.logprobs);
+      EXPECT_LT(relative_distance(of_few, of_all), 1e-5) << config.dump() << " rank " << rank;
+    }
+  }
+}
+
+TEST(Learner, LearnsNothingWithoutTargets) {
+  const Ids ids = some_ids(30, 5);
+  LearnerBatch batch;
+  batch.segments = {{ids}};
+  const Loaded model = load(small_model(small_config("llama")), in_float32());
+  EXPECT_TRUE(model->evaluate(batch).empty());
+  const Learnt learnt = learn(*model.learner, batch);
+  EXPECT_TRUE(learnt.logprobs.empty());
+  for (const auto& [name, gradient] : learnt.gradients) EXPECT_EQ(norm_of(gradient), 0) << name;
+}
+
 // Whatever is read together, attention keeps to the grid of the whole text.
 // What is said to be complete is what stands there in the end.
 TEST(Learner, SaysWhichGradientsAreComplete) {

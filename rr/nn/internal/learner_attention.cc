@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "rr/nn/internal/attention_learning.h"
 #include "rr/nn/internal/batch.h"
 #include "rr/nn/internal/forward_pass.h"
 
@@ -81,16 +82,26 @@ LearnerAttention::LearnerAttention(const DecoderConfig& config, const RowKernels
   std::reverse(tasks_.begin(), tasks_.end());  // those that see most come first
 }
 
-void LearnerAttention::run(const LearnerAttentionRows& rows, AlignedBuffer& blocks,
-                           Crew& crew) const {
+void LearnerAttention::run(const LearnerAttentionRows& rows, bool wanted_only,
+                           AlignedBuffer& blocks, Crew& crew) const {
   blocks.reserve(blocks_.rows.size() * shape_.block_bytes());
   crew.for_parts(blocks_.rows.size(), [&](std::size_t b, CrewScratch&) {
     fill_block(b, rows.qkv, blocks.data() + b * shape_.block_bytes());
   });
   crew.for_parts(tasks_.size() * config_.num_kv_heads, [&](std::size_t part, CrewScratch& scratch) {
-    attend(tasks_[part / config_.num_kv_heads], part % config_.num_kv_heads, rows, blocks.data(),
-           scratch.tile);
+    const Task& task = tasks_[part / config_.num_kv_heads];
+    if (wanted_only && !is_wanted(task)) return;
+    attend(task, part % config_.num_kv_heads, rows, blocks.data(), scratch.tile);
   });
+}
+
+bool LearnerAttention::is_wanted(const Task& task) const {
+  const std::size_t first_tile = layout_.segments[task.segment].first_tile;
+  const std::size_t last = (task.first + task.count - 1) / kLearningTile;
+  for (std::size_t t = task.first / kLearningTile; t <= last; ++t) {
+    if (layout_.tiles[first_tile + t].is_wanted) return true;
+  }
+  return false;
 }
 
 void LearnerAttention::fill_block(std::size_t block, const float* qkv, std::byte* out) const {

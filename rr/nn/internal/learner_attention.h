@@ -37,7 +37,9 @@ class LearnerAttention {
   LearnerAttention(const DecoderConfig& config, const RowKernels& kernels,
                    const AttentionKernel& attention, const LearnerLayout& layout);
 
-  void run(const LearnerAttentionRows& rows, AlignedBuffer& blocks, Crew& crew) const;
+  // `wanted_only`: where nobody reads more than the tiles that are wanted, nothing else is written.
+  void run(const LearnerAttentionRows& rows, bool wanted_only, AlignedBuffer& blocks,
+           Crew& crew) const;
 
  private:
   struct Task {
@@ -46,6 +48,7 @@ class LearnerAttention {
     std::size_t count;
   };
 
+  bool is_wanted(const Task& task) const;
   void fill_block(std::size_t block, const float* qkv, std::byte* out) const;
   void attend(const Task& task, std::size_t kv_head, const LearnerAttentionRows& rows,
               const std::byte* blocks, AlignedBuffer& scratch) const;

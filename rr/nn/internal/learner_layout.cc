@@ -69,6 +69,21 @@ void add_target(const LearnerBatch& batch, const LearnerTarget& target, LearnerL
   layout.target_ids.push_back(static_cast<std::size_t>(segment.ids[target.token]));
 }
 
+void find_wanted_rows(LearnerLayout& layout) {
+  std::vector<std::size_t>& wanted = layout.wanted_rows;
+  wanted = layout.target_rows;
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  const auto place_of = [&](std::size_t row) {  // or of the next one that is wanted
+    return static_cast<std::size_t>(std::lower_bound(wanted.begin(), wanted.end(), row) -
+                                    wanted.begin());
+  };
+  for (const std::size_t row : layout.target_rows) layout.target_places.push_back(place_of(row));
+  for (RowTile& tile : layout.tiles) {
+    tile.is_wanted = place_of(tile.first_row) < place_of(tile.first_row + tile.count);
+  }
+}
+
 }  // namespace
 
 LearnerLayout lay_out(const LearnerBatch& batch, const DecoderConfig& config) {
@@ -81,6 +96,7 @@ LearnerLayout lay_out(const LearnerBatch& batch, const DecoderConfig& config) {
     layout.segments.push_back(std::move(placed));
   }
   for (const LearnerTarget& target : batch.targets) add_target(batch, target, layout);
+  find_wanted_rows(layout);
   return layout;
 }
 

@@ -14,6 +14,7 @@ struct RowTile {
   std::size_t first_row;  // of the batch
   std::size_t count;
   std::size_t first_in_segment;
+  bool is_wanted = false;  // a target is predicted from one of its rows
 };
 
 struct SegmentLayout {
@@ -36,6 +37,9 @@ struct LearnerLayout {
   // Of each target: the row whose logits predict it, and its token.
   std::vector<std::size_t> target_rows;
   std::vector<std::size_t> target_ids;
+
+  std::vector<std::size_t> wanted_rows;    // the target rows in order, each once
+  std::vector<std::size_t> target_places;  // of each target: where among these its row is
 
   std::size_t num_rows() const { return ids.size(); }
 };

@@ -95,21 +95,22 @@ LearnerPass::LearnerPass(const DecoderConfig& config, const LearnerWeights& weig
 }
 
 template <typename Task>
-void LearnerPass::for_rows(const Task& task) {
-  crew_.for_parts((rows_ + kBlockRows - 1) / kBlockRows,
+void LearnerPass::for_rows(std::size_t count, const Task& task) {
+  crew_.for_parts((count + kBlockRows - 1) / kBlockRows,
                   [&](std::size_t block, CrewScratch& scratch) {
                     const std::size_t first = block * kBlockRows;
-                    task(first, std::min(rows_, first + kBlockRows), block, scratch);
+                    task(first, std::min(count, first + kBlockRows), block, scratch);
                   });
 }
 
 // task(first, end, sums): adds a block's rows to sums [width], which all go into `gradient` (null:
 // nowhere; sums is null then).
 template <typename Task>
-void LearnerPass::for_rows_summing(std::size_t width, float* gradient, const Task& task) {
-  const std::size_t num_blocks = (rows_ + kBlockRows - 1) / kBlockRows;
+void LearnerPass::for_rows_summing(std::size_t count, std::size_t width, float* gradient,
+                                   const Task& task) {
+  const std::size_t num_blocks = (count + kBlockRows - 1) / kBlockRows;
   buffers_.sums.reserve(num_blocks * width * sizeof(float));
-  for_rows([&](std::size_t first, std::size_t end, std::size_t block, CrewScratch&) {
+  for_rows(count, [&](std::size_t first, std::size_t end, std::size_t block, CrewScratch&) {
     float* sums = nullptr;
     if (gradient != nullptr) {
       sums = row_of(buffers_.sums, block, width);
@@ -123,28 +124,50 @@ void LearnerPass::for_rows_summing(std::size_t width, float* gradient, const Tas
   }
 }
 
-void LearnerPass::clear_padding(AlignedBuffer& buffer, std::size_t row_bytes) const {
+// Makes room for all rows, of which the first `rows` are in use.
+void LearnerPass::clear_padding(AlignedBuffer& buffer, std::size_t rows,
+                                std::size_t row_bytes) const {
   buffer.reserve(padded_ * row_bytes);
-  std::memset(buffer.data() + rows_ * row_bytes, 0, (padded_ - rows_) * row_bytes);
+  std::memset(buffer.data() + rows * row_bytes, 0, (padded_gradient_rows(rows) - rows) * row_bytes);
+}
+
+LearnerPass::RowSet LearnerPass::rows_after_attention(std::size_t layer) const {
+  if (!is_last(layer)) return {rows_, nullptr};
+  return {layout_.wanted_rows.size(), layout_.wanted_rows.data()};
+}
+
+// Some rows of float32 to where the batch has them, among rows of zeros.
+void LearnerPass::spread(const RowSet& rows, std::size_t width, AlignedBuffer& buffer) const {
+  if (rows.rows == nullptr) return;
+  std::size_t left = rows.count;  // row i goes to i or behind it
+  for (std::size_t r = rows_; r-- > 0;) {
+    float* const to = row_of(buffer, r, width);
+    if (left == 0 || rows[left - 1] != r) {
+      std::fill_n(to, width, 0.0f);
+    } else if (--left != r) {
+      std::copy_n(row_of(buffer, left, width), width, to);
+    }
+  }
 }
 
 void LearnerPass::reserve() {
   const std::size_t activation = element_bytes(engine_.element);
   const std::size_t half = config_.head_dim / 2;
   buffers_.streams.resize(config_.num_layers + 1);
-  for (AlignedBuffer& stream : buffers_.streams) clear_padding(stream, hidden() * sizeof(float));
+  for (AlignedBuffer& stream : buffers_.streams)
+    clear_padding(stream, rows_, hidden() * sizeof(float));
   buffers_.layers.resize(kept_layers_ + 1);
   for (LayerActivations& layer : buffers_.layers) {
-    clear_padding(layer.normed, hidden() * activation);
+    clear_padding(layer.normed, rows_, hidden() * activation);
     if (config_.has_qk_norm) layer.raw_qkv.reserve(padded_ * qkv_size() * sizeof(float));
-    clear_padding(layer.qkv, qkv_size() * sizeof(float));
+    clear_padding(layer.qkv, rows_, qkv_size() * sizeof(float));
     layer.log_sums.reserve(config_.num_heads * padded_ * sizeof(float));
-    clear_padding(layer.attended, q_size() * sizeof(float));
-    clear_padding(layer.attended_in, q_size() * activation);
-    clear_padding(layer.middle, hidden() * sizeof(float));
-    clear_padding(layer.ffn_normed, hidden() * activation);
-    clear_padding(layer.gate_up, 2 * config_.ffn_size * activation);
-    clear_padding(layer.ffn, config_.ffn_size * activation);
+    clear_padding(layer.attended, rows_, q_size() * sizeof(float));
+    clear_padding(layer.attended_in, rows_, q_size() * activation);
+    clear_padding(layer.middle, rows_, hidden() * sizeof(float));
+    clear_padding(layer.ffn_normed, rows_, hidden() * activation);
+    clear_padding(layer.gate_up, rows_, 2 * config_.ffn_size * activation);
+    clear_padding(layer.ffn, rows_, config_.ffn_size * activation);
   }
   for (AlignedBuffer* angles : {&buffers_.cosines, &buffers_.sines, &buffers_.negative_sines}) {
     angles->reserve(rows_ * half * sizeof(float));
@@ -155,6 +178,7 @@ void LearnerPass::reserve() {
 }
 
 std::vector<float> LearnerPass::evaluate() {
+  if (layout_.target_rows.empty()) return {};
   embed();
   LayerActivations& shared = buffers_.layers.back();
   for (std::size_t i = 0; i < config_.num_layers; ++i) {
@@ -169,6 +193,11 @@ std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>&
   const auto complete_from = [&](std::size_t first) {
     if (on_complete) on_complete(first);
   };
+  if (layout_.target_rows.empty()) {
+    std::vector<float> logprobs = run_targets();
+    complete_from(0);
+    return logprobs;
+  }
   const auto activations = [&](std::size_t i) -> LayerActivations& {
     return buffers_.layers[std::min(i, kept_layers_)];
   };
@@ -177,12 +206,12 @@ std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>&
     run_layer(i, activations(i));
     finish_layer(i, activations(i));
   }
-  clear_padding(buffers_.d_stream, hidden() * sizeof(float));
+  clear_padding(buffers_.d_stream, rows_, hidden() * sizeof(float));
   std::fill_n(buffers_.d_stream.data<float>(), rows_ * hidden(), 0.0f);
   std::vector<float> logprobs = run_targets();
   complete_from(weights_.layer_starts.back());
   for (std::size_t i = config_.num_layers; i-- > 0;) {
-    if (i >= kept_layers_ && i + 1 < config_.num_layers) run_layer(i, activations(i));
+    if (i >= kept_layers_ && !is_last(i)) run_layer(i, activations(i));
     back_through_layer(i, activations(i));
     if (i > 0) complete_from(weights_.layer_starts[i]);
   }
@@ -195,7 +224,7 @@ std::vector<float> LearnerPass::learn(const std::function<std::vector<float>()>&
 
 void LearnerPass::embed() {
   const std::size_t half = config_.head_dim / 2;
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  for_rows(rows_, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       weights_.embed(static_cast<std::size_t>(layout_.ids[r]),
                      row_of(buffers_.streams[0], r, hidden()));
@@ -215,26 +244,37 @@ void LearnerPass::embed() {
 void LearnerPass::run_layer(std::size_t i, LayerActivations& kept) {
   const LearnedLayer& layer = weights_.layers[i];
   const float* const stream = buffers_.streams[i].data<float>();
-  norm(stream, layer.attention_norm, kept.normed);
+  norm(stream, layer.attention_norm, rows_, kept.normed);
   layer.qkv->multiply(kept.normed.data(), rows_, kept.qkv.data<float>(), kept.low_qkv, crew_);
   finish_qkv(layer, kept);
-  attend(kept);
-  to_activations(kept.attended.data<float>(), q_size(), kept.attended_in);
+  attend(i, kept);
+  const RowSet rows = rows_after_attention(i);
+  if (rows.count < rows_) {
+    const std::size_t activation = element_bytes(engine_.element);
+    clear_padding(kept.attended_in, rows.count, q_size() * activation);
+    clear_padding(kept.ffn_normed, rows.count, hidden() * activation);
+    clear_padding(kept.ffn, rows.count, config_.ffn_size * activation);
+  }
+  to_activations(kept.attended.data<float>(), rows, q_size(), kept.attended_in);
   float* const product = buffers_.d_in.data<float>();
-  layer.attention_output->multiply(kept.attended_in.data(), rows_, product, kept.low_output, crew_);
-  add_to_stream(stream, layer.output_bias, product, kept.middle.data<float>());
-  norm(kept.middle.data<float>(), layer.ffn_norm, kept.ffn_normed);
-  run_swiglu(layer, kept);
+  layer.attention_output->multiply(kept.attended_in.data(), rows.count, product, kept.low_output,
+                                   crew_);
+  add_to_stream(stream, layer.output_bias, product, rows, kept.middle.data<float>());
+  norm(kept.middle.data<float>(), layer.ffn_norm, rows.count, kept.ffn_normed);
+  run_swiglu(layer, rows.count, kept);
 }
 
 void LearnerPass::finish_layer(std::size_t i, LayerActivations& kept) {
+  const std::size_t rows = rows_after_attention(i).count;
   float* const product = buffers_.d_in.data<float>();
-  weights_.layers[i].down->multiply(kept.ffn.data(), rows_, product, kept.low_down, crew_);
-  add_to_stream(kept.middle.data<float>(), {}, product, buffers_.streams[i + 1].data<float>());
+  weights_.layers[i].down->multiply(kept.ffn.data(), rows, product, kept.low_down, crew_);
+  add_to_stream(kept.middle.data<float>(), {}, product, {rows, nullptr},
+                buffers_.streams[i + 1].data<float>());
 }
 
-void LearnerPass::norm(const float* stream, const LearnedTensor& weight, AlignedBuffer& out) {
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+void LearnerPass::norm(const float* stream, const LearnedTensor& weight, std::size_t rows,
+                       AlignedBuffer& out) {
+  for_rows(rows, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       const float* const row = stream + r * hidden();
       if (engine_.element == Element::kBf16) {
@@ -252,7 +292,7 @@ void LearnerPass::norm(const float* stream, const LearnedTensor& weight, Aligned
 void LearnerPass::finish_qkv(const LearnedLayer& layer, LayerActivations& kept) {
   const std::size_t head_dim = config_.head_dim;
   const std::size_t half = head_dim / 2;
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  for_rows(rows_, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       float* const qkv = row_of(kept.qkv, r, qkv_size());
       if (layer.qkv_bias.exists()) engine_.kernels.add(layer.qkv_bias.values, qkv_size(), qkv);
@@ -275,12 +315,13 @@ void LearnerPass::finish_qkv(const LearnedLayer& layer, LayerActivations& kept) 
   });
 }
 
+// Of the stream the rows that `rows` names; `added` and `out` hold these alone.
 void LearnerPass::add_to_stream(const float* stream, const LearnedTensor& bias, const float* added,
-                                float* out) {
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+                                const RowSet& rows, float* out) {
+  for_rows(rows.count, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       float* const row = out + r * hidden();
-      std::copy_n(stream + r * hidden(), hidden(), row);
+      std::copy_n(stream + rows[r] * hidden(), hidden(), row);
       engine_.kernels.add(added + r * hidden(), hidden(), row);
       if (bias.exists()) engine_.kernels.add(bias.values, hidden(), row);
     }
@@ -288,14 +329,14 @@ void LearnerPass::add_to_stream(const float* stream, const LearnedTensor& bias, 
 }
 
 // From the product in float32; what is kept of it is rounded as activations are.
-void LearnerPass::run_swiglu(const LearnedLayer& layer, LayerActivations& kept) {
+void LearnerPass::run_swiglu(const LearnedLayer& layer, std::size_t rows, LayerActivations& kept) {
   const std::size_t ffn = config_.ffn_size;
   const bool is_rounded = engine_.element == Element::kBf16;
   AlignedBuffer& product = is_rounded ? buffers_.gate_up : kept.gate_up;
   product.reserve(padded_ * 2 * ffn * sizeof(float));
-  layer.gate_up->multiply(kept.ffn_normed.data(), rows_, product.data<float>(), kept.low_gate_up,
+  layer.gate_up->multiply(kept.ffn_normed.data(), rows, product.data<float>(), kept.low_gate_up,
                           crew_);
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  for_rows(rows, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       const float* const gate = row_of(product, r, 2 * ffn);
       if (is_rounded) {
@@ -308,12 +349,13 @@ void LearnerPass::run_swiglu(const LearnedLayer& layer, LayerActivations& kept) 
   });
 }
 
-// Padding rows stay as they are.
-void LearnerPass::to_activations(const float* from, std::size_t width, AlignedBuffer& to) {
+// The rows that `rows` names, one after another. Padding rows stay as they are.
+void LearnerPass::to_activations(const float* from, const RowSet& rows, std::size_t width,
+                                 AlignedBuffer& to) {
   const std::size_t row_bytes = width * element_bytes(engine_.element);
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  for_rows(rows.count, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
-      store_row(engine_.kernels, engine_.element, from + r * width, width,
+      store_row(engine_.kernels, engine_.element, from + rows[r] * width, width,
                 to.data() + r * row_bytes);
     }
   });
@@ -388,15 +430,15 @@ QueryTile LearnerPass::query_tile(LayerActivations& kept, const SegmentLayout& s
   return query;
 }
 
-void LearnerPass::attend(LayerActivations& kept) {
+void LearnerPass::attend(std::size_t layer, LayerActivations& kept) {
   attention_.run(
       {kept.qkv.data<float>(), kept.attended.data<float>(), kept.log_sums.data<float>(), padded_},
-      buffers_.blocks, crew_);
+      is_last(layer), buffers_.blocks, crew_);
 }
 
 // One part a family, head and share of its query tiles: what these give to keys and values is
 // summed in the order of the queries, by one thread.
-void LearnerPass::attend_backward(LayerActivations& kept) {
+void LearnerPass::attend_backward(std::size_t layer, LayerActivations& kept) {
   pack_keys(kept);
   std::vector<std::size_t> families(layout_.families.size());
   std::iota(families.begin(), families.end(), std::size_t{0});
@@ -420,6 +462,14 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
       const std::vector<KeyTile> tiles = key_tiles(kept, segment, head, share);
       std::vector<QueryTile> queries;
       for (std::size_t t = 0; t < segment.num_tiles; ++t) {
+        const RowTile& rows = layout_.tiles[segment.first_tile + t];
+        if (is_last(layer) && !rows.is_wanted) {
+          for (std::size_t r = 0; share == 0 && r < rows.count; ++r) {
+            std::fill_n(row_of(buffers_.d_qkv, rows.first_row + r, qkv_size()) + head * head_dim,
+                        head_dim, 0.0f);
+          }
+          continue;
+        }
         if (turn++ % kQueryShares != share) continue;
         queries.push_back(query_tile(kept, segment, t, head, tiles));
       }
@@ -435,23 +485,23 @@ void LearnerPass::attend_backward(LayerActivations& kept) {
 
 // d_stream comes as the gradient of the layer's output and leaves as that of its input.
 void LearnerPass::back_through_layer(std::size_t i, LayerActivations& kept) {
-  const LearnedLayer& layer = weights_.layers[i];
-  back_through_ffn(layer, kept);
-  back_through_attention(layer, kept, buffers_.streams[i].data<float>());
+  back_through_ffn(weights_.layers[i], rows_after_attention(i).count, kept);
+  back_through_attention(i, kept);
 }
 
-void LearnerPass::back_through_ffn(const LearnedLayer& layer, LayerActivations& kept) {
+void LearnerPass::back_through_ffn(const LearnedLayer& layer, std::size_t rows,
+                                   LayerActivations& kept) {
   const std::size_t ffn = config_.ffn_size;
   const std::size_t activation = element_bytes(engine_.element);
   AlignedBuffer& g = buffers_.g;
   float* const d_in = buffers_.d_in.data<float>();
   g.reserve(padded_ * widest_out(config_) * activation);
-  clear_padding(g, hidden() * activation);
-  to_activations(buffers_.d_stream.data<float>(), hidden(), g);
-  layer.down->multiply_backward(g.data(), rows_, d_in, buffers_.d_low, crew_);
-  layer.down->accumulate(kept.ffn.data(), g.data(), rows_, kept.low_down, buffers_.d_low, crew_);
-  clear_padding(g, 2 * ffn * activation);
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  clear_padding(g, rows, hidden() * activation);
+  to_activations(buffers_.d_stream.data<float>(), {rows, nullptr}, hidden(), g);
+  layer.down->multiply_backward(g.data(), rows, d_in, buffers_.d_low, crew_);
+  layer.down->accumulate(kept.ffn.data(), g.data(), rows, kept.low_down, buffers_.d_low, crew_);
+  clear_padding(g, rows, 2 * ffn * activation);
+  for_rows(rows, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       const float* const d_ffn = d_in + r * ffn;
       const std::size_t row = r * 2 * ffn;
@@ -466,45 +516,50 @@ void LearnerPass::back_through_ffn(const LearnedLayer& layer, LayerActivations& 
       }
     }
   });
-  layer.gate_up->multiply_backward(g.data(), rows_, d_in, buffers_.d_low, crew_);
-  layer.gate_up->accumulate(kept.ffn_normed.data(), g.data(), rows_, kept.low_gate_up,
+  layer.gate_up->multiply_backward(g.data(), rows, d_in, buffers_.d_low, crew_);
+  layer.gate_up->accumulate(kept.ffn_normed.data(), g.data(), rows, kept.low_gate_up,
                             buffers_.d_low, crew_);
-  back_through_norm(kept.middle.data<float>(), layer.ffn_norm);
+  back_through_norm(kept.middle.data<float>(), layer.ffn_norm, rows);
 }
 
-void LearnerPass::back_through_attention(const LearnedLayer& layer, LayerActivations& kept,
-                                         const float* stream) {
+void LearnerPass::back_through_attention(std::size_t i, LayerActivations& kept) {
+  const LearnedLayer& layer = weights_.layers[i];
+  const RowSet rows = rows_after_attention(i);
   const std::size_t activation = element_bytes(engine_.element);
   AlignedBuffer& g = buffers_.g;
-  clear_padding(g, hidden() * activation);
-  to_activations(buffers_.d_stream.data<float>(), hidden(), g);
-  add_bias_gradient(buffers_.d_stream.data<float>(), hidden(), layer.output_bias);
-  layer.attention_output->multiply_backward(g.data(), rows_, buffers_.d_in.data<float>(),
+  clear_padding(g, rows.count, hidden() * activation);
+  to_activations(buffers_.d_stream.data<float>(), {rows.count, nullptr}, hidden(), g);
+  add_bias_gradient(buffers_.d_stream.data<float>(), rows.count, hidden(), layer.output_bias);
+  layer.attention_output->multiply_backward(g.data(), rows.count, buffers_.d_in.data<float>(),
                                             buffers_.d_low, crew_);
-  layer.attention_output->accumulate(kept.attended_in.data(), g.data(), rows_, kept.low_output,
+  layer.attention_output->accumulate(kept.attended_in.data(), g.data(), rows.count, kept.low_output,
                                      buffers_.d_low, crew_);
+  spread(rows, q_size(), buffers_.d_in);
+  spread(rows, hidden(), buffers_.d_stream);
   buffers_.d_heads.reserve(config_.num_heads * kQueryShares * padded_ * 2 * config_.head_dim *
                            sizeof(float));
   buffers_.d_qkv.reserve(padded_ * qkv_size() * sizeof(float));
-  attend_backward(kept);
+  attend_backward(i, kept);
   back_through_heads(layer, kept);
-  add_bias_gradient(buffers_.d_qkv.data<float>(), qkv_size(), layer.qkv_bias);
-  clear_padding(g, qkv_size() * activation);
-  to_activations(buffers_.d_qkv.data<float>(), qkv_size(), g);
+  add_bias_gradient(buffers_.d_qkv.data<float>(), rows_, qkv_size(), layer.qkv_bias);
+  clear_padding(g, rows_, qkv_size() * activation);
+  to_activations(buffers_.d_qkv.data<float>(), {rows_, nullptr}, qkv_size(), g);
   layer.qkv->multiply_backward(g.data(), rows_, buffers_.d_in.data<float>(), buffers_.d_low, crew_);
   layer.qkv->accumulate(kept.normed.data(), g.data(), rows_, kept.low_qkv, buffers_.d_low, crew_);
-  back_through_norm(stream, layer.attention_norm);
+  back_through_norm(buffers_.streams[i].data<float>(), layer.attention_norm, rows_);
 }
 
 // d_in is the gradient of the norm's output; adds that of its input to d_stream.
-void LearnerPass::back_through_norm(const float* stream, const LearnedTensor& weight) {
-  for_rows_summing(hidden(), weight.gradient, [&](std::size_t first, std::size_t end, float* sums) {
-    for (std::size_t r = first; r < end; ++r) {
-      engine_.learning.rms_norm_backward(stream + r * hidden(), weight.values, config_.rms_epsilon,
-                                         hidden(), row_of(buffers_.d_in, r, hidden()),
-                                         row_of(buffers_.d_stream, r, hidden()), sums);
-    }
-  });
+void LearnerPass::back_through_norm(const float* stream, const LearnedTensor& weight,
+                                    std::size_t rows) {
+  for_rows_summing(
+      rows, hidden(), weight.gradient, [&](std::size_t first, std::size_t end, float* sums) {
+        for (std::size_t r = first; r < end; ++r) {
+          engine_.learning.rms_norm_backward(
+              stream + r * hidden(), weight.values, config_.rms_epsilon, hidden(),
+              row_of(buffers_.d_in, r, hidden()), row_of(buffers_.d_stream, r, hidden()), sums);
+        }
+      });
 }
 
 // The gradients of rotated and normed heads into those of the product: d_qkv.
@@ -512,7 +567,7 @@ void LearnerPass::back_through_heads(const LearnedLayer& layer, LayerActivations
   const std::size_t head_dim = config_.head_dim;
   const std::size_t half = head_dim / 2;
   const std::size_t group = config_.num_heads / config_.num_kv_heads;
-  for_rows([&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
+  for_rows(rows_, [&](std::size_t first, std::size_t end, std::size_t, CrewScratch&) {
     for (std::size_t r = first; r < end; ++r) {
       float* const d_qkv = row_of(buffers_.d_qkv, r, qkv_size());
       std::fill_n(d_qkv + q_size(), 2 * kv_size(), 0.0f);
@@ -533,7 +588,7 @@ void LearnerPass::back_through_heads(const LearnedLayer& layer, LayerActivations
   if (!config_.has_qk_norm) return;
   const auto norm_heads = [&](const LearnedTensor& weight, std::size_t start, std::size_t count) {
     for_rows_summing(
-        head_dim, weight.gradient, [&](std::size_t first, std::size_t end, float* sums) {
+        rows_, head_dim, weight.gradient, [&](std::size_t first, std::size_t end, float* sums) {
           std::vector<float> d_head_in(head_dim);
           for (std::size_t r = first; r < end; ++r) {
             for (std::size_t head = 0; head < count; ++head) {
@@ -552,11 +607,14 @@ void LearnerPass::back_through_heads(const LearnedLayer& layer, LayerActivations
   norm_heads(layer.k_norm, q_size(), config_.num_kv_heads);
 }
 
-void LearnerPass::add_bias_gradient(const float* g, std::size_t width, const LearnedTensor& bias) {
+void LearnerPass::add_bias_gradient(const float* g, std::size_t rows, std::size_t width,
+                                    const LearnedTensor& bias) {
   if (bias.gradient == nullptr) return;
-  for_rows_summing(width, bias.gradient, [&](std::size_t first, std::size_t end, float* sums) {
-    for (std::size_t r = first; r < end; ++r) engine_.kernels.add(g + r * width, width, sums);
-  });
+  for_rows_summing(rows, width, bias.gradient,
+                   [&](std::size_t first, std::size_t end, float* sums) {
+                     for (std::size_t r = first; r < end; ++r)
+                       engine_.kernels.add(g + r * width, width, sums);
+                   });
 }
 
 // Every thread takes some columns of all rows: a token may occur many times.
@@ -626,7 +684,7 @@ void LearnerPass::norm_targets(std::size_t first, std::size_t count) {
   const std::size_t row_bytes = hidden() * element_bytes(engine_.element);
   const AlignedBuffer& stream = buffers_.streams.back();
   for (std::size_t t = 0; t < count; ++t) {
-    const float* const row = row_of(stream, layout_.target_rows[first + t], hidden());
+    const float* const row = row_of(stream, layout_.target_places[first + t], hidden());
     void* const out = buffers_.target_in.data() + t * row_bytes;
     if (engine_.element == Element::kBf16) {
       engine_.kernels.rms_norm_bf16(row, weights_.output_norm.values, config_.rms_epsilon, hidden(),
@@ -647,7 +705,7 @@ void LearnerPass::back_through_targets(std::size_t first, std::size_t count) {
   weights_.output->accumulate(buffers_.target_in.data(), buffers_.target_g.data(), count,
                               buffers_.low_target, buffers_.d_low, crew_);
   for (std::size_t t = 0; t < count; ++t) {
-    const std::size_t row = layout_.target_rows[first + t];
+    const std::size_t row = layout_.target_places[first + t];
     engine_.learning.rms_norm_backward(
         row_of(buffers_.streams.back(), row, hidden()), weights_.output_norm.values,
         config_.rms_epsilon, hidden(), row_of(buffers_.target_d_in, t, hidden()),

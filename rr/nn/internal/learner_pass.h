@@ -18,7 +18,8 @@ namespace rr::internal {
 constexpr std::size_t kQueryShares = 2;
 
 // What a layer computed on its way forward and the way back reads. Rows are padded with zeros to
-// whole blocks (weight_gradient.h); "activations" are floats or bf16.
+// whole blocks (weight_gradient.h); "activations" are floats or bf16. Of the last layer attended_in
+// and what follows have only the rows that targets are predicted from.
 struct LayerActivations {
   AlignedBuffer normed;    // [rows, hidden] activations: in of q, k, v
   AlignedBuffer raw_qkv;   // [rows, qkv] float32, before the norms of heads; only where there are
@@ -38,7 +39,7 @@ struct LayerActivations {
 
 // Buffers that live from batch to batch.
 struct LearnerBuffers {
-  std::vector<AlignedBuffer> streams;    // [rows, hidden] float32: into each layer, and out
+  std::vector<AlignedBuffer> streams;    // [rows, hidden] float32: into each layer; out of the last
   std::vector<LayerActivations> layers;  // of the layers that keep theirs; the last is shared
   AlignedBuffer cosines;                 // [rows, head_dim / 2]
   AlignedBuffer sines;                   // the same
@@ -72,7 +73,8 @@ std::size_t widened_gradient_bytes(const DecoderConfig& config, std::size_t rows
 //
 // Everything that is done row by row is cut into blocks of rows that do not follow the number of
 // threads, and what is summed over rows is summed block by block: results do not depend on threads.
-// A layer whose activations are not kept computes them again from its input on the way back.
+// A layer whose activations are not kept computes them again from its input on the way back. The
+// last layer works out, from its attention on, only the rows that targets are predicted from.
 class LearnerPass {
  public:
   struct Engine {
@@ -100,33 +102,45 @@ class LearnerPass {
   std::vector<float> run_targets(const LossSlope* slope);
 
  private:
+  // Rows of matrices that hold some of the batch's, one after another.
+  struct RowSet {
+    std::size_t count;
+    const std::size_t* rows;  // of the batch, in order; null: all of them
+
+    std::size_t operator[](std::size_t i) const { return rows == nullptr ? i : rows[i]; }
+  };
+
   template <typename Task>
-  void for_rows(const Task& task);  // task(first row, end row, block, scratch)
+  void for_rows(std::size_t count, const Task& task);  // task(first row, end row, block, scratch)
   template <typename Task>
-  void for_rows_summing(std::size_t width, float* gradient, const Task& task);
+  void for_rows_summing(std::size_t count, std::size_t width, float* gradient, const Task& task);
 
   void reserve();
-  void clear_padding(AlignedBuffer& buffer, std::size_t row_bytes) const;
+  void clear_padding(AlignedBuffer& buffer, std::size_t rows, std::size_t row_bytes) const;
+
+  bool is_last(std::size_t layer) const { return layer + 1 == config_.num_layers; }
+  RowSet rows_after_attention(std::size_t layer) const;
+  void spread(const RowSet& rows, std::size_t width, AlignedBuffer& buffer) const;
 
   void embed();
   void run_layer(std::size_t i, LayerActivations& kept);
   void finish_layer(std::size_t i, LayerActivations& kept);
-  void norm(const float* stream, const LearnedTensor& weight, AlignedBuffer& out);
+  void norm(const float* stream, const LearnedTensor& weight, std::size_t rows, AlignedBuffer& out);
   void finish_qkv(const LearnedLayer& layer, LayerActivations& kept);
-  void attend(LayerActivations& kept);
+  void attend(std::size_t layer, LayerActivations& kept);
   void add_to_stream(const float* stream, const LearnedTensor& bias, const float* added,
-                     float* out);
-  void run_swiglu(const LearnedLayer& layer, LayerActivations& kept);
+                     const RowSet& rows, float* out);
+  void run_swiglu(const LearnedLayer& layer, std::size_t rows, LayerActivations& kept);
 
   void back_through_layer(std::size_t i, LayerActivations& kept);
-  void back_through_ffn(const LearnedLayer& layer, LayerActivations& kept);
-  void back_through_attention(const LearnedLayer& layer, LayerActivations& kept,
-                              const float* stream);
-  void back_through_norm(const float* stream, const LearnedTensor& weight);
+  void back_through_ffn(const LearnedLayer& layer, std::size_t rows, LayerActivations& kept);
+  void back_through_attention(std::size_t i, LayerActivations& kept);
+  void back_through_norm(const float* stream, const LearnedTensor& weight, std::size_t rows);
   void back_through_heads(const LearnedLayer& layer, LayerActivations& kept);
-  void attend_backward(LayerActivations& kept);
-  void add_bias_gradient(const float* g, std::size_t width, const LearnedTensor& bias);
-  void to_activations(const float* from, std::size_t width, AlignedBuffer& to);
+  void attend_backward(std::size_t layer, LayerActivations& kept);
+  void add_bias_gradient(const float* g, std::size_t rows, std::size_t width,
+                         const LearnedTensor& bias);
+  void to_activations(const float* from, const RowSet& rows, std::size_t width, AlignedBuffer& to);
   void back_through_embedding();
 
   void norm_targets(std::size_t first, std::size_t count);
