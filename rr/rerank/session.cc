@@ -138,7 +138,8 @@ void RerankSession::accept(const Completion& completion) {
   record.cached_tokens = completion.cached_tokens;
   record.completion_tokens = count_tokens(completion);
   record.forced_tokens = count_forced(completion);
-  record.budget_spent = ran_into_budget(completion);
+  const bool is_reasoning = prompts_->mode() != PromptMode::kDirect;
+  record.budget_spent = is_reasoning && ran_into_budget(completion);
   record.queued_s = completion.queued_s;
   record.prefill_s = completion.prefill_s;
   record.decode_s = completion.decode_s;

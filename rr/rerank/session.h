@@ -35,7 +35,7 @@ struct WindowRecord {
   std::size_t cached_tokens = 0;      // of these, known from earlier prompts and not read again
   std::size_t completion_tokens = 0;  // forced ones included
   std::size_t forced_tokens = 0;      // of these, not chosen by the model
-  bool budget_spent = false;          // a free part ran into its budget
+  bool budget_spent = false;          // the reasoning ran into its budget
   double queued_s = 0;
   double prefill_s = 0;
   double decode_s = 0;

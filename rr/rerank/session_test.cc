@@ -177,6 +177,19 @@ TEST(RerankSession, CountsWhatWasCut) {
   EXPECT_EQ(session.report().passages, 2u);
 }
 
+// An answer alone has room for one permutation, and ends with it.
+TEST(RerankSession, CountsBudgetsOfReasoningAlone) {
+  const Request request = request_over("abc");
+  Completion cut = reply("[3] > [1] > [2]");
+  cut.stages.emplace_back().stop = StopReason::kLength;
+  RerankSession direct(request, SlidingWindows(20, 10), kDirect);
+  direct.accept(cut);
+  EXPECT_EQ(direct.report().budgets_spent, 0u);
+  RerankSession reasoning(request, SlidingWindows(20, 10), kReasoning);
+  reasoning.accept(cut);
+  EXPECT_EQ(reasoning.report().budgets_spent, 1u);
+}
+
 TEST(RerankSession, AsksNothingAboutNoCandidates) {
   const Request request = request_over("");
   const RerankSession session(request, SlidingWindows(20, 10), kDirect);
