@@ -236,18 +236,9 @@ TEST(Learner, TargetsThatAreNotAskedForTeachWhatTargetsWithoutWeightTeach) {
       if (rank > 0) options.lora = LoraShape{rank, 6};
       const Loaded model = load(small_model(config), options);
       fill_adapters(*model.learner);
-      const auto learnt = [&](const LearnerBatch& batch) {
-        Learnt result;
-        model->clear_gradients();
-        result.logprobs = model->learn(batch, slope);
-        result.logprobs.resize(few.targets.size());
-        for (const Parameter& tensor : model->parameters()) {
-          result.gradients[tensor.name].assign(tensor.gradient.begin(), tensor.gradient.end());
-        }
-        return result;
-      };
-      const Learnt of_all = learnt(all);
-      const Learnt of_few = learnt(few);
+      Learnt of_all = learn(*model.learner, all, slope);
+      of_all.logprobs.resize(few.targets.size());
+      const Learnt of_few = learn(*model.learner, few, slope);
       EXPECT_EQ(of_few.logprobs, of_all.logprobs);
       EXPECT_LT(relative_distance(of_few, of_all), 1e-5) << config.dump() << " rank " << rank;
     }

@@ -85,13 +85,17 @@ struct Learnt {
   std::map<std::string, std::vector<float>> gradients;
 };
 
-inline Learnt learn(Learner& learner, const LearnerBatch& batch) {
+inline Learnt learn(Learner& learner, const LearnerBatch& batch, const LossSlope& slope) {
   learner.clear_gradients();
-  Learnt learnt{learner.learn(batch, mean_over(batch.targets.size())), {}};
+  Learnt learnt{learner.learn(batch, slope), {}};
   for (const Parameter& tensor : learner.parameters()) {
     learnt.gradients[tensor.name].assign(tensor.gradient.begin(), tensor.gradient.end());
   }
   return learnt;
+}
+
+inline Learnt learn(Learner& learner, const LearnerBatch& batch) {
+  return learn(learner, batch, mean_over(batch.targets.size()));
 }
 
 // |a - b| / |b|, over all tensors together.
